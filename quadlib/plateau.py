@@ -1,0 +1,94 @@
+"""The plateau: its level, how fast it is left, and whether it exists."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from quadlib.checks import Constraint, check_constraint, check_real
+from quadlib.state import Overlaps, loss
+from quadlib.task import Task
+
+__all__ = ["NoPlateauError", "Plateau", "plateau"]
+
+
+class NoPlateauError(ValueError):
+    """There is no plateau: the learning rate is too large for this task."""
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Students uncorrelated with the teacher: M = 0, Q = q I.
+
+    Attributes
+    ----------
+    q
+        Squared norm of a student divided by N.
+    loss
+        Population loss, label noise included.
+    escape_rate
+        Growth rate r of the student-teacher overlaps, M ∝ e^{rα}, of the fastest teacher
+        direction. The plateau is left only if it is positive.
+    """
+
+    q: float
+    loss: float
+    escape_rate: float
+
+
+def plateau(task: Task, eta: float = 0.0, constraint: Constraint = "free") -> Plateau:
+    """Return the plateau of one-pass SGD in high dimension.
+
+    At M = 0, Q = q I, with s = q − tr T/p* and tr ACAC = q²/p + tr T²/p*²:
+
+        q'  = −4ηq (s + 2q/p) + 4η²q [s² + 2 tr ACAC + 4sq/p + 8q²/p² + label_noise]
+        r_r = −2η (s + 2q/p − 2T_r/p*)
+
+    The plateau is the smaller positive root of q' = 0. With constraint "spherical" q = 1, and
+    half of the free drift q' is subtracted from r_r.
+
+    Parameters
+    ----------
+    task
+        The task; any T.
+    eta
+        Learning rate. At 0 the level is that of gradient flow, and the escape rate 0.
+    constraint
+        "free" or "spherical".
+
+    Raises
+    ------
+    NoPlateauError
+        If q' has no positive root: student norms grow without bound.
+    TypeError, ValueError
+        If eta is negative or not finite, or the constraint unknown.
+
+    Notes
+    -----
+    docs/theory.md (3.1)-(3.6).
+    """
+    eta = check_real("eta", eta)
+    check_constraint(constraint)
+    p, k, noise = task.p, task.p_star, task.label_noise
+    t1 = np.trace(task.T) / k
+    t2 = (task.T**2).sum() / k**2
+    T_max = float(np.linalg.eigvalsh(task.T)[-1])
+    # q'/(4ηq) = a q² − b q + c  (3.3)
+    a = eta * (1 + 6 / p + 8 / p**2)
+    b = (1 + 2 / p) * (1 + 2 * eta * t1)
+    c = t1 + eta * (t1**2 + 2 * t2 + noise)
+    if constraint == "spherical":
+        q = 1.0
+        half_drift = 2 * eta * (a - b + c)
+    else:
+        discriminant = b**2 - 4 * a * c
+        if discriminant <= 0:
+            raise NoPlateauError(
+                f"eta must be small enough for a plateau to exist, got eta = {eta:g} at p = {p}, "
+                f"p_star = {k}, where student norms grow without bound; lower eta."
+            )
+        q = 2 * c / (b + math.sqrt(discriminant))
+        half_drift = 0.0
+    rate = -2 * eta * (q - t1 + 2 * q / p - 2 * T_max / k) - half_drift  # (3.4), (3.5)
+    level = loss(task, Overlaps(q * np.eye(p), np.zeros((p, k))))
+    return Plateau(float(q), level, float(rate))

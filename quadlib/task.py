@@ -1,0 +1,148 @@
+"""The learning task, and the Gaussian moments that everything else rests on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from quadlib.checks import (
+    ROUNDING,
+    check_integer,
+    check_real,
+    finite_array,
+    read_only,
+    symmetric_array,
+)
+from quadlib.shapes import Array, Float
+
+__all__ = ["Moments", "Task", "gaussian_moments", "joint_covariance"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    r"""A quadratic student with p units learning a quadratic teacher with p* units.
+
+    .. math:: \hat y = \frac1p \sum_i λ_i^2, \qquad
+              y = \frac1{p^*} \sum_r (λ^*_r)^2 + \sqrt{\mathrm{label\_noise}}\, ξ,
+
+    with fields λ = W x/√N and λ* = W* x/√N of an input x ~ N(0, I_N), and ξ ~ N(0, 1).
+
+    Parameters
+    ----------
+    p, p_star
+        Number of student and teacher units.
+    T
+        Teacher overlaps W* W*ᵀ/N: None for the identity, shape (p*,) for a diagonal, or a
+        symmetric positive definite (p*, p*) matrix. Kept as a read-only (p*, p*) array.
+    label_noise
+        Variance of the noise on the labels.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If p or p_star is not a positive integer, T not positive definite of size p_star, or
+        label_noise negative or not finite.
+
+    Notes
+    -----
+    docs/theory.md (1.1)-(1.3); arXiv:2604.03068.
+    """
+
+    p: int
+    p_star: int
+    T: Float[Array, "k k"] = None  # type: ignore[assignment]
+    label_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        p, p_star = check_integer("p", self.p, 1), check_integer("p_star", self.p_star, 1)
+        object.__setattr__(self, "p", p)
+        object.__setattr__(self, "p_star", p_star)
+        object.__setattr__(self, "T", read_only(_teacher_overlaps(self.T, p_star)))
+        object.__setattr__(self, "label_noise", check_real("label_noise", self.label_noise))
+
+    @property
+    def readout(self) -> Float[Array, "p+k"]:
+        """Diagonal of A: Δ = (field)ᵀ A (field) − noise, (1.6)."""
+        return np.repeat([1 / self.p, -1 / self.p_star], [self.p, self.p_star])
+
+
+def _teacher_overlaps(T: Any, p_star: int) -> Array:
+    if T is None:
+        return np.eye(p_star)
+    T = np.diag(finite_array("T", T, 1)) if np.ndim(T) == 1 else symmetric_array("T", T)
+    if T.shape != (p_star, p_star):
+        raise ValueError(
+            f"T must have shape ({p_star},) or ({p_star}, {p_star}) to fit p_star = {p_star}, "
+            f"got a matrix of size {len(T)}; change T or p_star."
+        )
+    eigenvalues = np.linalg.eigvalsh(T)
+    if eigenvalues[0] <= ROUNDING * max(eigenvalues[-1], 0.0):
+        raise ValueError(
+            f"T must be positive definite, got smallest eigenvalue {eigenvalues[0]:.3g}; "
+            "drop teacher units that are zero or linear combinations of others."
+        )
+    return T
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """E[Δ²], Φ = E[Δ f fᵀ] and Γ = E[Δ² f fᵀ] of the fields f = (λ, λ*); see `gaussian_moments`."""
+
+    squared_error: Float[Array, "*n"]
+    Phi: Float[Array, "*n d d"]
+    Gamma: Float[Array, "*n d d"]
+
+
+def joint_covariance(
+    Q: Float[Array, "*n p p"], M: Float[Array, "*n p k"], T: Float[Array, "k k"]
+) -> Float[Array, "*n p+k p+k"]:
+    """Covariance C = [[Q, M], [Mᵀ, T]] of the fields, (1.6), for one state or a stack of them."""
+    p, k = M.shape[-2:]
+    C = np.empty((*M.shape[:-2], p + k, p + k))
+    C[..., :p, :p] = Q
+    C[..., :p, p:] = M
+    C[..., p:, :p] = np.swapaxes(M, -1, -2)
+    C[..., p:, p:] = T
+    return C
+
+
+def squared_error(
+    C: Float[Array, "*n d d"], readout: Float[Array, " d"], label_noise: float
+) -> Float[Array, "*n"]:
+    """E[Δ²] = s² + 2 tr ACAC + label_noise, s = tr AC: twice the population loss, (1.7)."""
+    CA = C * readout
+    s = np.trace(CA, axis1=-2, axis2=-1)
+    tr_ACAC = (CA * np.swapaxes(CA, -1, -2)).sum((-2, -1))
+    # tr ACAC is a squared norm; rounding may leave it a hair below zero at a zero-loss solution
+    return np.asarray(s**2 + 2 * np.maximum(tr_ACAC, 0.0) + label_noise)
+
+
+def gaussian_moments(
+    C: Float[Array, "*n d d"], readout: Float[Array, " d"], label_noise: float
+) -> Moments:
+    r"""Moments of the error Δ = fᵀ A f − √label_noise ξ with Gaussian fields f ~ N(0, C).
+
+    .. math:: E[Δ^2] &= s^2 + 2\,\mathrm{tr}\,ACAC + \mathrm{label\_noise}, \quad s = \mathrm{tr}\,AC \\
+              Φ = E[Δ f f^T] &= s C + 2 CAC \\
+              Γ = E[Δ^2 f f^T] &= E[Δ^2]\, C + 4 s\, CAC + 8\, CACAC
+
+    Parameters
+    ----------
+    C
+        Covariance of the fields, one (d, d) matrix or a stack.
+    readout
+        Diagonal of A.
+    label_noise
+        Variance of the label noise.
+
+    Notes
+    -----
+    docs/theory.md (1.7)-(1.9).
+    """
+    CA = C * readout
+    CAC = CA @ C
+    s = np.trace(CA, axis1=-2, axis2=-1)[..., None, None]
+    mean_square = squared_error(C, readout, label_noise)
+    Phi = s * C + 2 * CAC
+    Gamma = mean_square[..., None, None] * C + 4 * s * CAC + 8 * CA @ CAC
+    return Moments(mean_square, Phi, Gamma)
