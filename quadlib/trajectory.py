@@ -23,9 +23,11 @@ __all__ = ["DivergenceError", "Trajectory", "escape_level", "first_passage", "ve
 @cache
 def versions() -> Mapping[str, str]:
     """Versions of the packages that made a result."""
-    from importlib.metadata import version
+    import scipy
 
-    return {name: version(name) for name in ("quadlib", "numpy", "scipy")}
+    import quadlib
+
+    return {module.__name__: module.__version__ for module in (quadlib, np, scipy)}
 
 
 @dataclass(frozen=True, eq=False)
