@@ -8,6 +8,9 @@ Five descriptions of the same dynamics, each cheaper and more idealised than the
 from importlib import import_module
 from typing import Any
 
+from quadlib.dynamics.flow import gradient_flow as gradient_flow
+from quadlib.dynamics.ode import drift as drift
+from quadlib.dynamics.ode import integrate as integrate
 from quadlib.plateau import NoPlateauError as NoPlateauError
 from quadlib.plateau import Plateau as Plateau
 from quadlib.plateau import plateau as plateau
