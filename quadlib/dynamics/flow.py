@@ -112,7 +112,7 @@ class _Reduction:
         start = np.zeros(1 + len(self.growth))
         end = points[-1] or 1.0
         solution = solve_ivp(
-            derivative, (0.0, end), start, "LSODA", t_eval=points, rtol=RTOL, atol=RTOL
+            derivative, (0.0, end), start, "LSODA", t_eval=points, rtol=RTOL, atol=10 * RTOL
         )
         return np.asarray(solution.y.T)
 
