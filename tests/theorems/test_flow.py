@@ -1,0 +1,90 @@
+"""Gradient flow by reduction is the overlap ODE without its noise term, and stays exact later."""
+
+import numpy as np
+import pytest
+
+import quadlib as ql
+
+
+def invariants(trajectory: ql.Trajectory) -> np.ndarray:
+    """What no rotation of the student units changes: tr Q, tr Q², Mᵀ M, Mᵀ Q M."""
+    Q, M = trajectory.Q, trajectory.M
+    Mt = np.swapaxes(M, 1, 2)
+    return np.concatenate(
+        [
+            np.trace(Q, axis1=1, axis2=2)[:, None],
+            (Q**2).sum((1, 2))[:, None],
+            (Mt @ M).reshape(len(Q), -1),
+            (Mt @ Q @ M).reshape(len(Q), -1),
+        ],
+        axis=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("p", "k", "T", "N"),
+    [
+        (4, 2, None, 10**4),
+        (3, 3, [1, 0.5, 2], 10**3),
+        (6, 2, [[1, 0.3], [0.3, 0.8]], 10**12),
+        (1, 1, None, 10**4),
+        (2, 4, None, 10**3),
+        (16, 8, None, 10**5),
+        (2, 2, None, 4),
+    ],
+)
+def test_flow_equals_the_ode_without_noise(p: int, k: int, T: object, N: int) -> None:
+    task = ql.Task(p, k, T)
+    state = ql.random_overlaps(task, N, 5)
+    eta = 0.05
+    alpha = np.linspace(0, 150 if N > 10 else 40, 31)
+    flow = ql.gradient_flow(task, state, eta=eta, alpha=alpha)
+    ode = ql.integrate(task, state, eta=eta, alpha=alpha, gradient_noise=False, rtol=1e-12)
+    # rtol 1e-10 in ω, amplified along the unstable plateau by about α times its rate
+    expected = invariants(ode)
+    np.testing.assert_allclose(invariants(flow), expected, atol=1e-7 * np.abs(expected).max())
+    np.testing.assert_allclose(flow.loss, ode.loss, atol=1e-8)
+
+
+def test_the_flow_starts_at_the_given_overlaps() -> None:
+    task = ql.Task(5, 2, [1.5, 0.7])
+    state = ql.random_overlaps(task, 300, 2)
+    flow = ql.gradient_flow(task, state, eta=0.1, alpha=[0.0, 1.0])
+    np.testing.assert_allclose(flow.Q[0], state.Q, atol=1e-13)
+    np.testing.assert_allclose(flow.M[0], state.M, atol=1e-14)
+
+
+def test_from_an_isotropic_start_the_overlaps_themselves_are_those_of_the_flow() -> None:
+    task = ql.Task(4, 2)
+    state = ql.Overlaps(1.3 * np.eye(4), ql.random_overlaps(task, 1000, 2).M)
+    flow = ql.gradient_flow(task, state, eta=0.1, alpha=80.0)
+    ode = ql.integrate(task, state, eta=0.1, alpha=80.0, gradient_noise=False, rtol=1e-12)
+    np.testing.assert_allclose(flow.Q, ode.Q, atol=1e-8)
+    np.testing.assert_allclose(flow.M, ode.M, atol=1e-8)
+
+
+def test_without_teacher_overlap_the_flow_ends_on_the_plateau() -> None:
+    task = ql.Task(4, 2)
+    state = ql.Overlaps(np.diag([0.5, 1.0, 1.5, 2.0]), np.zeros((4, 2)))
+    flow = ql.gradient_flow(task, state, eta=0.1, alpha=300.0)
+    assert flow.loss[-1] == pytest.approx(ql.plateau(task).loss, rel=1e-8)
+
+
+def test_power_law_at_a_million() -> None:
+    """L α² tends to 2.0834 for p = 4, p* = 2, η = 0.1, from any start."""
+    task = ql.Task(4, 2)
+    for seed in range(3):
+        alpha = np.array([1e4, 1e5, 1e6])
+        flow = ql.gradient_flow(task, ql.random_overlaps(task, 10**4, seed), eta=0.1, alpha=alpha)
+        scaled = flow.loss * alpha**2
+        assert scaled[-1] == pytest.approx(2.0834, abs=1e-3)
+        # the approach is that of 1/α corrections: a tenth of the distance at each decade
+        assert abs(scaled[1] - 2.0834) < 0.3 * abs(scaled[0] - 2.0834)
+
+
+def test_time_and_learning_rate_enter_as_their_product() -> None:
+    task = ql.Task(3, 2)
+    state = ql.random_overlaps(task, 1000, 0)
+    slow = ql.gradient_flow(task, state, eta=0.01, alpha=np.linspace(0, 900, 10))
+    fast = ql.gradient_flow(task, state, eta=0.1, alpha=np.linspace(0, 90, 10))
+    np.testing.assert_allclose(slow.loss, fast.loss, atol=1e-8)
