@@ -12,7 +12,7 @@ import numpy as np
 
 __all__ = ["Array", "Bool", "Float", "Int"]
 
-Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Bool as Bool

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from quadlib.checks import (
     ROUNDING,
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Overlaps:
     """Student overlaps Q = W Wᵀ/N (p, p) and student-teacher overlaps M = W W*ᵀ/N (p, p*).
 
@@ -48,8 +49,8 @@ class Overlaps:
     Q: Float[Array, "p p"]
     M: Float[Array, "p k"]
 
-    def __post_init__(self) -> None:
-        Q, M = symmetric_array("Q", self.Q), finite_array("M", self.M, 2)
+    def __init__(self, Q: ArrayLike, M: ArrayLike) -> None:
+        Q, M = symmetric_array("Q", Q), finite_array("M", M, 2)
         if len(M) != len(Q) or M.shape[1] == 0:
             raise ValueError(
                 f"M must have shape (p, p_star) with p = {len(Q)} rows as Q has, got {M.shape}; "
@@ -65,7 +66,7 @@ class Overlaps:
         object.__setattr__(self, "M", read_only(M))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Weights:
     """Student weights W (p, N) and teacher weights W* (p*, N), entries of order one.
 
@@ -80,8 +81,8 @@ class Weights:
     W: Float[Array, "p N"]
     W_star: Float[Array, "k N"]
 
-    def __post_init__(self) -> None:
-        W, W_star = finite_array("W", self.W, 2), finite_array("W_star", self.W_star, 2)
+    def __init__(self, W: ArrayLike, W_star: ArrayLike) -> None:
+        W, W_star = finite_array("W", W, 2), finite_array("W_star", W_star, 2)
         (p, N), (p_star, N_star) = W.shape, W_star.shape
         if N != N_star or p == 0 or p_star == 0:
             raise ValueError(
@@ -108,7 +109,8 @@ class Weights:
 
     def task(self, label_noise: float = 0.0) -> Task:
         """Return the task these weights belong to: T = W* W*ᵀ/N."""
-        return Task(len(self.W), len(self.W_star), self.W_star @ self.W_star.T / self.N, label_noise)
+        T = self.W_star @ self.W_star.T / self.N
+        return Task(len(self.W), len(self.W_star), T, label_noise)
 
 
 def check_start(task: Task, state: Overlaps, constraint: Constraint) -> None:

@@ -1,9 +1,9 @@
 """The learning task, and the Gaussian moments that everything else rests on."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from quadlib.checks import (
     ROUNDING,
@@ -18,7 +18,7 @@ from quadlib.shapes import Array, Float
 __all__ = ["Moments", "Task", "gaussian_moments", "joint_covariance"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Task:
     r"""A quadratic student with p units learning a quadratic teacher with p* units.
 
@@ -50,27 +50,29 @@ class Task:
 
     p: int
     p_star: int
-    T: Float[Array, "k k"] = None  # type: ignore[assignment]
-    label_noise: float = 0.0
+    T: Float[Array, "k k"]
+    label_noise: float
 
-    def __post_init__(self) -> None:
-        p, p_star = check_integer("p", self.p, 1), check_integer("p_star", self.p_star, 1)
-        object.__setattr__(self, "p", p)
-        object.__setattr__(self, "p_star", p_star)
-        object.__setattr__(self, "T", read_only(_teacher_overlaps(self.T, p_star)))
-        object.__setattr__(self, "label_noise", check_real("label_noise", self.label_noise))
+    def __init__(
+        self, p: int, p_star: int, T: ArrayLike | None = None, label_noise: float = 0.0
+    ) -> None:
+        object.__setattr__(self, "p", check_integer("p", p, 1))
+        object.__setattr__(self, "p_star", check_integer("p_star", p_star, 1))
+        object.__setattr__(self, "T", read_only(_teacher_overlaps(T, self.p_star)))
+        object.__setattr__(self, "label_noise", check_real("label_noise", label_noise))
 
     @property
-    def readout(self) -> Float[Array, "p+k"]:
+    def readout(self) -> Float[Array, " d"]:
         """Diagonal of A: Δ = (field)ᵀ A (field) − noise, (1.6)."""
         return np.repeat([1 / self.p, -1 / self.p_star], [self.p, self.p_star])
 
 
-def _teacher_overlaps(T: Any, p_star: int) -> Array:
-    if T is None:
+def _teacher_overlaps(value: ArrayLike | None, p_star: int) -> Array:
+    if value is None:
         return np.eye(p_star)
-    T = np.diag(finite_array("T", T, 1)) if np.ndim(T) == 1 else symmetric_array("T", T)
-    if T.shape != (p_star, p_star):
+    diagonal = np.ndim(value) == 1
+    T = np.diag(finite_array("T", value, 1)) if diagonal else symmetric_array("T", value)
+    if len(T) != p_star:
         raise ValueError(
             f"T must have shape ({p_star},) or ({p_star}, {p_star}) to fit p_star = {p_star}, "
             f"got a matrix of size {len(T)}; change T or p_star."
@@ -122,7 +124,9 @@ def gaussian_moments(
 ) -> Moments:
     r"""Moments of the error Δ = fᵀ A f − √label_noise ξ with Gaussian fields f ~ N(0, C).
 
-    .. math:: E[Δ^2] &= s^2 + 2\,\mathrm{tr}\,ACAC + \mathrm{label\_noise}, \quad s = \mathrm{tr}\,AC \\
+    .. math::
+              s &= \mathrm{tr}\,AC \\
+              E[Δ^2] &= s^2 + 2\,\mathrm{tr}\,ACAC + \mathrm{label\_noise} \\
               Φ = E[Δ f f^T] &= s C + 2 CAC \\
               Γ = E[Δ^2 f f^T] &= E[Δ^2]\, C + 4 s\, CAC + 8\, CACAC
 

@@ -109,7 +109,7 @@ class Trajectory:
             If the file is not a saved trajectory, or is damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
                 M = data["M"]
                 task = Task(M.shape[1], M.shape[2], data["T"], float(data["label_noise"]))
                 return cls(task, data["alpha"], data["Q"], M, json.loads(str(data["meta"])))

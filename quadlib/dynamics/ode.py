@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.checks import Constraint, check_constraint, check_real, recording_points
+from quadlib.checks import Constraint, check_real, recording_points
 from quadlib.shapes import Array, Float
 from quadlib.state import Overlaps, check_start
 from quadlib.task import Task, gaussian_moments, joint_covariance

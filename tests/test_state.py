@@ -1,0 +1,61 @@
+"""Random starts: the short way has the law of the long one."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import quadlib as ql
+from quadlib.checks import Constraint
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+@pytest.mark.parametrize("N", [5, 12])
+def test_random_overlaps_has_the_law_of_random_weights(constraint: Constraint, N: int) -> None:
+    """Kolmogorov-Smirnov on each overlap and two invariants, at N = p + p* and a little above.
+
+    14 statistics, rejected at p < 3e-6 each: false alarms below 5e-5.
+    """
+    task, runs = ql.Task(3, 2, [[1.0, 0.4], [0.4, 0.7]]), 3000
+    short_rng, long_rng = np.random.default_rng(1), np.random.default_rng(2)
+
+    def features(state: ql.Overlaps) -> np.ndarray:
+        upper = state.Q[np.triu_indices(3)]
+        return np.concatenate(
+            [upper, state.M.ravel(), [np.linalg.det(state.Q), ql.loss(task, state)]]
+        )
+
+    short = [features(ql.random_overlaps(task, N, short_rng, 1.4, constraint)) for _ in range(runs)]
+    long = [
+        features(ql.random_weights(task, N, long_rng, 1.4, constraint).overlaps)
+        for _ in range(runs)
+    ]
+    for a, b in zip(np.transpose(short), np.transpose(long), strict=True):
+        if np.ptp(a) > 1e-12:  # Q_ii = 1 on the sphere
+            assert stats.ks_2samp(a, b).pvalue > 3e-6
+
+
+def test_random_weights_hold_the_teacher_exactly() -> None:
+    task = ql.Task(2, 3, [[1.0, 0.3, 0.0], [0.3, 2.0, 0.1], [0.0, 0.1, 0.5]], label_noise=0.2)
+    w = ql.random_weights(task, 40, 3)
+    again = w.task(label_noise=0.2)
+    np.testing.assert_allclose(again.T, task.T, atol=1e-13)
+    assert ql.loss(again, w.overlaps) == pytest.approx(ql.loss(task, w.overlaps), rel=1e-12)
+
+
+def test_huge_N_costs_nothing_and_has_the_right_size() -> None:
+    """At N = 1e12 √N M is standard Gaussian: its mean square over 4000 draws, 5 standard errors."""
+    task, N = ql.Task(4, 2), 10**12
+    rng = np.random.default_rng(0)
+    M = np.array([ql.random_overlaps(task, N, rng).M for _ in range(500)])
+    mean_square = N * (M**2).mean()
+    assert abs(mean_square - 1) < 5 * np.sqrt(2 / M.size)
+
+
+def test_the_callers_arrays_are_neither_kept_nor_changed() -> None:
+    Q, M = np.eye(2), np.zeros((2, 1))
+    state = ql.Overlaps(Q, M)
+    Q[0, 0] = 7
+    assert state.Q[0, 0] == 1
+    with pytest.raises(ValueError, match="read-only"):
+        state.M[0, 0] = 1
+    assert M.flags.writeable

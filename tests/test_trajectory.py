@@ -1,0 +1,71 @@
+"""Recording, escape time, save and load."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import quadlib as ql
+from quadlib.checks import recording_points
+from quadlib.trajectory import first_passage
+
+
+def run(T: object = None) -> ql.Trajectory:
+    task = ql.Task(3, 2, T, label_noise=0.1)
+    return ql.integrate(task, ql.random_overlaps(task, 500, 0), eta=0.1, alpha=60.0)
+
+
+def test_save_and_load_return_the_same_numbers(tmp_path: Path) -> None:
+    trajectory = run([[1.0, 0.2], [0.2, 0.6]])
+    trajectory.save(tmp_path / "run.npz")
+    loaded = ql.Trajectory.load(tmp_path / "run.npz")
+    for name in ("alpha", "Q", "M", "loss"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(trajectory, name))
+    np.testing.assert_array_equal(loaded.task.T, trajectory.task.T)
+    assert loaded.task.label_noise == 0.1
+    assert dict(loaded.meta) == dict(trajectory.meta)
+    assert loaded.escape_time() == trajectory.escape_time()
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a zip file", None])
+def test_a_damaged_file_is_refused_in_one_sentence(tmp_path: Path, damage: bytes | None) -> None:
+    path = tmp_path / "run.npz"
+    run().save(path)
+    path.write_bytes(path.read_bytes()[:-200] if damage is None else damage)
+    with pytest.raises(ValueError, match="written by Trajectory"):
+        ql.Trajectory.load(path)
+
+
+def test_escape_time_is_where_the_loss_crosses_half_the_plateau() -> None:
+    trajectory = run()
+    floor = 0.1 / 2
+    level = floor + (ql.plateau(trajectory.task, 0.1).loss - floor) / 2
+    time = trajectory.escape_time()
+    assert time == pytest.approx(trajectory.escape_time(level), rel=1e-12)
+    # a run recorded a hundred times more finely crosses within the interpolation error h² L''
+    fine = ql.integrate(
+        trajectory.task,
+        ql.Overlaps(trajectory.Q[0], trajectory.M[0]),
+        eta=0.1,
+        alpha=np.linspace(0, 60, 20001),
+    )
+    assert abs(np.interp(time, fine.alpha, fine.loss) - level) < 2e-4
+    assert trajectory.escape_time(1e-9) == np.inf
+
+
+def test_first_passage_of_literal_curves() -> None:
+    alpha = np.array([0.0, 1.0, 3.0])
+    loss = np.array([[2.0, 1.0, 0.0], [2.0, 2.0, 1.5], [0.5, 2.0, 0.0], [2.0, np.inf, np.inf]])
+    expected = [2.0, np.inf, 0.0, np.inf]
+    np.testing.assert_allclose(first_passage(alpha, loss, 0.5), expected)
+
+
+@pytest.mark.parametrize("end", [1e-3, 40.0, 1000.0, 1e6])
+def test_chosen_points_reach_the_end_and_resolve_it(end: float) -> None:
+    points = recording_points(end)
+    assert points[0] == 0
+    assert points[-1] == end
+    gaps = np.diff(points)
+    assert (gaps > 0).all()
+    # no gap is longer than 1/200 of the run, or than a tenth of the time reached
+    assert (gaps <= np.maximum(end / 200 * 1.001, 0.1 * points[1:])).all()
