@@ -72,7 +72,7 @@ def check_constraint(constraint: object) -> None:
 
 
 def check_dimension(N: object, p: int, p_star: int) -> int:
-    """Return the input dimension, at least p + p* so that students and teachers can be independent."""
+    """Return the input dimension, at least p + p*: students and teachers can be independent."""
     number = check_integer("N", N, 1)
     if number < p + p_star:
         raise ValueError(
@@ -112,9 +112,7 @@ def finite_array(name: str, value: Any, ndim: int) -> Array:
             "pass a NumPy array of floats."
         ) from None
     if array.ndim != ndim:
-        raise ValueError(
-            f"{name} must have {ndim} axes, got shape {array.shape}; reshape it."
-        )
+        raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}; reshape it.")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity; remove those entries.")
     return array
@@ -144,7 +142,8 @@ def recording_points(alpha: Any) -> Array:
         in ln α after a start at 0. Or the points themselves, an increasing 1-d array from 0 on.
     """
     if np.ndim(alpha) == 0:
-        end = check_real("alpha", alpha.item() if isinstance(alpha, np.ndarray) else alpha, strict=True)
+        number = alpha.item() if isinstance(alpha, np.ndarray) else alpha
+        end = check_real("alpha", number, strict=True)
         if end <= 1000:
             return np.linspace(0.0, end, 201)
         return np.concatenate([[0.0], np.geomspace(0.1, end, 200)])
