@@ -1,0 +1,75 @@
+# make lab        JupyterLab on the tour
+# make test       lint, types, import directions, then all tests
+# make lint       only the first three
+# make bench      all benchmarks
+# make notebooks  run every notebook again from its .py
+# make book       the notebooks and the theory as HTML
+# make clean      remove what the other targets made, except the environment
+#
+# PYTHON=... chooses the interpreter of the environment, LAB_FLAGS=--no-browser keeps the browser shut.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
+ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: lab test lint bench notebooks book clean
+
+lab: $(VENV)/.lab $(LAB_SETTINGS)
+	$(PY) -m jupyterlab $(ROOT_FLAG) $(LAB_FLAGS) notebooks/00_tour.ipynb
+
+test: lint
+	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup
+
+lint: $(VENV)/.dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.dev
+	$(ONE_THREAD) $(PY) -m benchmarks
+
+notebooks: $(VENV)/.dev
+	$(PY) -m jupytext --to ipynb notebooks/*.py
+	$(ONE_THREAD) $(PY) -m nbconvert --to notebook --execute --inplace \
+	  --ExecutePreprocessor.record_timing=False \
+	  --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+
+book: $(VENV)/.book
+	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+clean:
+	rm -rf docs/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  found=$$python; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || continue; \
+	  "$$python" -m venv $(VENV) && exit 0; \
+	  rm -rf $(VENV); exit 1; \
+	done; \
+	if [ -n "$$found" ]; then \
+	  echo "$$found has no venv or ensurepip module: install it (Debian: apt-get install python3-venv) and run make again."; \
+	else \
+	  echo "No Python 3.11 or newer was found: install one (Debian: apt-get install python3 python3-venv), or name it with make PYTHON=/path/to/python3."; \
+	fi >&2; exit 1
+
+$(VENV)/.lab: pyproject.toml | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --editable '.[lab]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --editable '.[lab,dask,dev]'
+	@touch $@ $(VENV)/.lab
+
+$(VENV)/.book: pyproject.toml | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --editable '.[book,lab]'
+	@touch $@
+
+$(LAB_SETTINGS): .jupyter/overrides.json | $(VENV)/.lab
+	@mkdir -p $(@D) && cp $< $@
