@@ -60,7 +60,8 @@ def bounds(requirements: list[str]) -> dict[str, str]:
 def test_versions_are_equal() -> None:
     citation = re.search(r"^version: (.+)$", read(ROOT / "CITATION.cff"), re.M)
     changelog = re.search(r"^## (\d\S*)", read(ROOT / "CHANGELOG.md"), re.M)
-    assert citation and changelog
+    assert citation
+    assert changelog
     assert citation[1] == changelog[1] == ql.__version__
 
 
