@@ -1,0 +1,108 @@
+"""Finished batches on disk: one file each, complete or absent, recognised by its parameters."""
+
+import hashlib
+import json
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+import numpy as np
+
+from quadlib.ensemble.pool import Batch, Job
+from quadlib.shapes import Array, Bool
+from quadlib.trajectory import versions
+
+__all__ = ["Store"]
+
+_FORMAT = 1
+
+
+class Store:
+    """A folder of finished batches of one job.
+
+    The name of a file tells its runs and a digest of the parameters, so that any set of files
+    can be put together, whoever wrote them and in whatever batches.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds runs of other parameters.
+    OSError
+        If it cannot be read or written.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], job: Job) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        parameters = {
+            "format": _FORMAT,
+            "quadlib": versions()["quadlib"],
+            "p": job.task.p,
+            "p_star": job.task.p_star,
+            "T": job.task.T.tolist(),
+            "label_noise": job.task.label_noise,
+            "eta": job.eta,
+            "alpha": job.alpha.tolist(),
+            "N": job.N,
+            "seed": job.seed,
+            "method": job.method,
+            "constraint": job.constraint,
+        }
+        text = json.dumps(parameters, indent=1)
+        self.digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        path = self.folder / "parameters.json"
+        try:
+            found = json.loads(path.read_text())
+        except (FileNotFoundError, ValueError):
+            # Absent or damaged: the digest in the names keeps other runs out all the same.
+            self._write(path, lambda file: file.write(text.encode()))
+            return
+        if found != parameters:
+            known = found if isinstance(found, dict) else {}
+            other = ", ".join(name for name in parameters if known.get(name) != parameters[name])
+            raise ValueError(
+                f"store must be a folder of the same ensemble, got {os.fspath(folder)!r} with "
+                f"another {other or 'set of parameters'}; choose another folder."
+            )
+
+    def batches(self, missing: Bool[Array, " runs"], shapes: tuple[Any, ...]) -> Iterator[Batch]:
+        """Yield stored batches that hold runs that are `missing` when they are reached.
+
+        A file that is damaged is left out, so that its runs are computed again.
+        """
+        for path in sorted(self.folder.glob(f"runs-{self.digest}-*.npz")):
+            match = re.fullmatch(r"runs-[0-9a-f]+-(\d+)-(\d+)\.npz", path.name)
+            if match is None:
+                continue
+            start, stop = int(match[1]), int(match[2]) + 1
+            if not missing[start:stop].any():
+                continue
+            try:
+                with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
+                    arrays = [data[name] for name in Batch._fields[2:]]
+            except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+                continue
+            if [array.shape for array in arrays] == [(stop - start, *axes) for axes in shapes]:
+                yield Batch(start, stop, *arrays)
+
+    def write(self, batch: Batch) -> None:
+        """Put a batch on disk."""
+        name = f"runs-{self.digest}-{batch.start:08d}-{batch.stop - 1:08d}.npz"
+        arrays: dict[str, Any] = dict(zip(Batch._fields[2:], batch[2:], strict=True))
+        self._write(self.folder / name, lambda file: np.savez(file, **arrays))
+
+    def _write(self, path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+        """Write a file that is complete from the moment it exists under its name."""
+        temporary = self.folder / f"{uuid4().hex}.tmp"
+        try:
+            with open(temporary, "wb") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
