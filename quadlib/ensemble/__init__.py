@@ -4,7 +4,6 @@ import json
 import math
 import os
 import warnings
-import zipfile
 from collections.abc import Generator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -125,7 +124,9 @@ class Ensemble:
                 )
                 task = Task(M.shape[2], M.shape[3], data["T"], float(data["label_noise"]))
                 return cls(task, alpha, loss, Q, M, diverged, json.loads(str(data["meta"])))
-        except (KeyError, ValueError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        except OSError:
+            raise
+        except Exception as error:  # a damaged archive can raise nearly anything
             raise ValueError(
                 f"path must be an ensemble written by Ensemble.save, got {os.fspath(path)!r} "
                 f"({error}); save it again."
