@@ -1,0 +1,229 @@
+"""The landscape: Hessians of the population loss and of the loss on given samples.
+
+Coordinates are w = W/√N throughout, flattened row by row: entry i N + a belongs to unit i and
+input direction a.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from quadlib.checks import ROUNDING, check_dimension, finite_array, read_only
+from quadlib.shapes import Array, Float, Int
+from quadlib.state import Overlaps, Weights, check_start
+from quadlib.task import Task, joint_covariance
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+else:
+    LinearOperator = Any  # loading scipy.sparse takes longer than loading all of quadlib
+
+__all__ = ["Spectrum", "empirical_hessian_operator", "hessian_operator", "hessian_spectrum"]
+
+RANK_ROUNDING = 32 * np.finfo(float).eps
+"""An eigenvalue of C below this, times its size and its norm, is rounding and stands for zero."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Distinct eigenvalues of a Hessian, ascending, and how often each occurs.
+
+    Attributes
+    ----------
+    values
+        Eigenvalues; those that are zero up to rounding are 0.0.
+    multiplicities
+        Exact integers; their sum is p N.
+    """
+
+    values: Float[Array, " n"]
+    multiplicities: Int[Array, " n"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", read_only(finite_array("values", self.values, 1)))
+        counts = np.array(self.multiplicities, dtype=np.int64)
+        object.__setattr__(self, "multiplicities", read_only(counts))
+
+    @property
+    def index(self) -> int:
+        """Number of negative eigenvalues."""
+        return int(self.multiplicities[self.values < 0].sum())
+
+    @property
+    def nullity(self) -> int:
+        """Number of zero eigenvalues."""
+        return int(self.multiplicities[self.values == 0].sum())
+
+
+def hessian_spectrum(task: Task, state: Overlaps, N: int) -> Spectrum:
+    r"""Return all p N eigenvalues of the Hessian of the population loss, at any N.
+
+    .. math:: d^2L[V, V] &= \frac2p \mathrm{tr}\,V S V^T + \frac4{p^2} \left[(\mathrm{tr}\,w V^T)^2
+                  + \mathrm{tr}\,w w^T V V^T + \mathrm{tr}\,w V^T w V^T\right] \\
+              S &= s\,I + 2 (w^T w / p - w^{*T} w^* / p^*)
+
+    The span of the rows of w and w*, of dimension at most p + p*, holds p (p + p*) eigenvalues:
+    those of one dense matrix. Every direction outside it has the same p eigenvalues
+    (2/p)(s + 2 q_i/p), with q_i those of Q.
+
+    Parameters
+    ----------
+    task, state
+        What is learned, and where the student is; Q and M may be rank deficient.
+    N
+        Input dimension, at least p + p*.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the state does not fit the task, or N is not an integer, below p + p*, or so large
+        that p N exceeds 64 bits.
+
+    Notes
+    -----
+    docs/theory.md (7.1)-(7.3). Eigenvalues closer to each other, or to zero, than 1e-9 of the
+    largest modulus are one eigenvalue. Directions of the span whose variance is rounding are left
+    out: (7.2) depends on its root, so that a rounding of 1e-16 in Q or M would show as 1e-8.
+    For the same reason overlaps known to a relative accuracy ε near a rank-deficient state
+    determine the eigenvalues there only to about √ε.
+    """
+    check_start(task, state, "free")
+    p, d = task.p, task.p + task.p_star
+    N = check_dimension(N, p, task.p_star)
+    if p * N > np.iinfo(np.int64).max:
+        raise ValueError(
+            f"N must keep the p N eigenvalues below 2^63, got N = {N} at p = {p}; lower N."
+        )
+    C = joint_covariance(state.Q, state.M, task.T)
+    s = np.trace(C * task.readout)
+    F = _frame(C)
+    w = F[:p]
+    S = s * np.eye(d) + 2 * (F.T * task.readout) @ F  # (7.2)
+    Q = w @ w.T
+    block = 2 / p * np.kron(np.eye(p), S) + 4 / p**2 * (  # (7.1)
+        np.outer(w, w)
+        + np.kron(Q, np.eye(d))
+        + (w[:, None, None, :] * w.T[None, :, :, None]).reshape(p * d, p * d)
+    )
+    inside = np.linalg.eigvalsh(block)
+    outside = 2 / p * (s + 2 / p * np.linalg.eigvalsh(Q))  # (7.3)
+    return _distinct(
+        np.concatenate([inside, outside]), np.repeat([1, N - d], [inside.size, outside.size])
+    )
+
+
+def _frame(C: Array) -> Array:
+    """F with C = F Fᵀ: the rows of w and w* in an orthonormal frame that contains their span."""
+    variances, directions = np.linalg.eigh(C)
+    # a negative eigenvalue measures how far rounding has moved the others
+    rounding = max(RANK_ROUNDING * len(C) * variances[-1], -2 * variances[0])
+    return np.asarray(directions * np.sqrt(np.where(variances > rounding, variances, 0.0)))
+
+
+def _distinct(values: Array, counts: Array) -> Spectrum:
+    """Merge the eigenvalues that differ by rounding."""
+    values, counts = values[counts > 0], counts[counts > 0]
+    order = np.argsort(values)
+    values, counts = values[order], counts[order]
+    tolerance = ROUNDING * np.abs(values).max()
+    values[np.abs(values) <= tolerance] = 0.0
+    first = np.flatnonzero(np.diff(values, prepend=-np.inf) > tolerance)
+    sums = np.add.reduceat(counts, first)
+    means = np.add.reduceat(values * counts, first) / sums
+    return Spectrum(means, sums)
+
+
+def hessian_operator(weights: Weights) -> LinearOperator:
+    """Return the Hessian of the population loss as a symmetric operator of size p N.
+
+    With B = V wᵀ and B* = V w*ᵀ a product costs O(p (p + p*) N):
+
+        H V = (2/p) s V + (4/p²) [Q V + (B + Bᵀ + tr B) w] − 4/(p p*) B* w*
+
+    Notes
+    -----
+    docs/theory.md (7.1), (7.2). A scipy ``LinearOperator``, ready for ``eigsh``.
+    """
+    w, w_star = (rows / np.sqrt(weights.N) for rows in (weights.W, weights.W_star))
+    (p, N), k = w.shape, len(w_star)
+    Q = w @ w.T
+    s = np.trace(Q) / p - (w_star**2).sum() / k
+    left = 2 / p * s * np.eye(p) + 4 / p**2 * Q
+
+    def product(V: Array) -> Array:
+        rows = V.reshape(-1, N)
+        B = (rows @ w.T).reshape(-1, p, p)
+        trace = np.trace(B, axis1=1, axis2=2)[:, None, None]
+        B = B + B.swapaxes(1, 2) + trace * np.eye(p)
+        change = 4 / p**2 * B.reshape(-1, p) @ w - 4 / (p * k) * (rows @ w_star.T) @ w_star
+        return np.asarray(left @ V + change.reshape(V.shape))
+
+    return _symmetric_operator(p, N, product)
+
+
+def empirical_hessian_operator(weights: Weights, X: ArrayLike) -> LinearOperator:
+    r"""Return the Hessian of the mean loss on n samples as a symmetric operator of size p N.
+
+    Labels are the teacher's, without noise. With fields λ = w Xᵀ (p, n) and errors Δ (n,)
+
+    .. math:: H V = \frac1n \left[\frac4{p^2} λ_{iμ} \sum_j λ_{jμ} U_{jμ}
+                  + \frac2p Δ_μ U_{iμ}\right] X, \qquad U = V X^T,
+
+    so that a product costs little more than its two matrix products, O(n p N).
+
+    Parameters
+    ----------
+    weights
+        Student and teacher.
+    X
+        Inputs x ~ N(0, I_N) or others, one a row, shape (n, N).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is not a finite (n, N) array of at least one row.
+
+    Notes
+    -----
+    docs/theory.md (7.6). A scipy ``LinearOperator``, ready for ``eigsh``. X is copied.
+    """
+    X = finite_array("X", X, 2)
+    (p, N), k, n = weights.W.shape, len(weights.W_star), len(X)
+    if X.shape[1] != N or n == 0:
+        raise ValueError(
+            f"X must have shape (n, N) with n >= 1 samples in rows and N = {N}, got {X.shape}; "
+            "pass X.T if it has its samples in columns."
+        )
+    fields = weights.W @ X.T / np.sqrt(N)
+    targets = weights.W_star @ X.T / np.sqrt(N)
+    error = (fields**2).sum(0) / p - (targets**2).sum(0) / k  # (1.2)
+    fields *= 2 / (p * np.sqrt(n))
+    error *= 2 / (p * n)
+
+    def product(V: Array) -> Array:
+        U = (V.reshape(-1, N) @ X.T).reshape(-1, p, n)
+        overlap = np.einsum("in,min->mn", fields, U)[:, None]
+        U *= error
+        U += fields * overlap  # (7.6)
+        return np.asarray((U.reshape(-1, n) @ X).reshape(V.shape))
+
+    return _symmetric_operator(p, N, product)
+
+
+def _symmetric_operator(p: int, N: int, product: Callable[[Array], Array]) -> LinearOperator:
+    """Operator on flattened (p, N) arrays, from a product of a stack (m, p, N) of them."""
+    from scipy.sparse.linalg import LinearOperator
+
+    def matvec(v: Array) -> Array:
+        return product(np.asarray(v).reshape(1, p, N)).ravel()
+
+    def matmat(V: Array) -> Array:
+        stack = np.ascontiguousarray(np.asarray(V).T).reshape(-1, p, N)
+        return product(stack).reshape(-1, p * N).T
+
+    return LinearOperator(
+        (p * N, p * N), matvec=matvec, rmatvec=matvec, matmat=matmat, rmatmat=matmat, dtype=float
+    )
