@@ -1,4 +1,4 @@
-"""The plateau: its level, how fast it is left, and whether it exists."""
+"""The plateau: its level, how fast it is left, whether it exists; the critical learning rate."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from quadlib.checks import Constraint, check_constraint, check_real
 from quadlib.state import Overlaps, loss
 from quadlib.task import Task
 
-__all__ = ["NoPlateauError", "Plateau", "plateau"]
+__all__ = ["NoPlateauError", "Plateau", "check_solvable", "critical_learning_rate", "plateau"]
 
 
 class NoPlateauError(ValueError):
@@ -92,3 +92,52 @@ def plateau(task: Task, eta: float = 0.0, constraint: Constraint = "free") -> Pl
     rate = -2 * eta * (q - t1 + 2 * q / p - 2 * T_max / k) - half_drift  # (3.4), (3.5)
     level = loss(task, Overlaps(q * np.eye(p), np.zeros((p, k))))
     return Plateau(float(q), level, float(rate))
+
+
+def check_solvable(p: int, p_star: int) -> None:
+    """Raise ValueError unless the student has enough units for a zero-loss solution, p ≥ p*."""
+    if p < p_star:
+        raise ValueError(
+            f"p must be at least p_star = {p_star} for a zero-loss solution to exist, got "
+            f"p = {p}; raise p."
+        )
+
+
+def critical_learning_rate(task: Task) -> float:
+    r"""Learning rate η_c above which the overlap ODE is repelled by the zero-loss solutions.
+
+    With τ_r the eigenvalues of T/p*, a solution attracts if and only if
+
+    .. math:: F(η) = \sum_r \frac{2ητ_r}{1 - 4ητ_r} < 1 \quad (4ητ_r < 1), \qquad
+              \frac1{η_c} = λ_{\max}\left(4\,\mathrm{diag}\,τ + 2\sqrt{τ}\sqrt{τ}^{\,T}\right),
+
+    so η_c = p*/(2(p* + 2)) for T = I. The number of student units does not enter. The spherical
+    constraint does not change η_c where it allows zero loss, tr T = p*.
+
+    Parameters
+    ----------
+    task
+        The task; any T. Label noise moves the floor of the loss, and η_c is that of the task
+        without it.
+
+    Raises
+    ------
+    ValueError
+        If p < p*: no solution has zero loss.
+
+    Notes
+    -----
+    docs/theory.md (3.7). Write a student near a solution as w = u e + w⊥, e the teacher's
+    orthonormal directions, uᵀu/p ≈ T/p* = τ. To first order the error is
+    Δ = 2 zᵀh + zᵀEz with z = e·x, h = uᵀ(w⊥·x)/p and E = uᵀu/p − τ. E contracts at any η and
+    Δ² is quadratic in it; the covariance K of h feeds on the noise it makes itself,
+
+        K' = −4η (τK + Kτ) + 16η² τ (tr K + 2K) τ.
+
+    This is a positive map, so that its leading mode is a diagonal K in the eigenbasis of τ.
+    Surplus directions of the student (p > p*) neither grow nor decay to this order.
+    """
+    check_solvable(task.p, task.p_star)
+    tau = np.linalg.eigvalsh(task.T) / task.p_star
+    modes = 4 * np.diag(tau) + 2 * np.sqrt(np.outer(tau, tau))
+    return float(1 / np.linalg.eigvalsh(modes)[-1])
