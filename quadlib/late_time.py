@@ -86,7 +86,8 @@ def late_time_law(
 
     The noise this error makes along the teacher's directions, amplified by 1/(1 − F), adds to
     the loss at the same order. With constraint "spherical" s = 0, E = −I tr P/(p p*) and
-    P' = −(8η/p)(P² + P tr P/p*).
+    P' = −(8η/p)(P² + P tr P/p*). Surplus units of unequal size become equal only as
+    α^{−(p*+2)/(p+2)} (spherical α^{−p*/p}), and L α² deviates from C by the square of that.
     """
     eta = check_real("eta", eta, strict=True)
     check_constraint(constraint)

@@ -1,0 +1,117 @@
+"""Closest solution, distance and conserved matrix against slower ways to the same thing."""
+
+import numpy as np
+import pytest
+from scipy.linalg import expm
+from scipy.optimize import minimize
+
+import quadlib as ql
+from quadlib.bias import closest_solution, conserved_quantity, solution_distance
+
+TASKS = [
+    (1, 1, None),
+    (2, 1, [0.5]),
+    (3, 3, [2.0, 1.0, 0.5]),
+    (4, 2, [[1.0, 0.3], [0.3, 0.8]]),
+    (6, 4, None),
+]
+
+
+def frame(p: int, k: int, rng: np.random.Generator) -> np.ndarray:
+    return np.linalg.qr(rng.standard_normal((p, k)))[0]
+
+
+@pytest.mark.parametrize(("p", "k", "T"), TASKS)
+def test_closest_solution_is_the_minimum_over_all_solutions(p: int, k: int, T: object) -> None:
+    task = ql.Task(p, k, T)
+    w = ql.random_weights(task, 20, 3)
+    rng = np.random.default_rng(0)
+    W_inf = closest_solution(w)
+    assert ql.loss(task, ql.Weights(W_inf, w.W_star).overlaps) < 1e-12
+    upper = np.triu_indices(p, 1)
+
+    def distance(angles: np.ndarray, O: np.ndarray) -> float:
+        skew = np.zeros((p, p))
+        skew[upper] = angles
+        rotation = expm(skew - skew.T)
+        return float(np.linalg.norm(w.W - np.sqrt(p / k) * rotation @ O @ w.W_star))
+
+    best = np.linalg.norm(w.W - W_inf)
+    found = []
+    for _ in range(12):  # both components of O(p) where p = k, and several starts in each
+        O = frame(p, k, rng) * rng.choice([-1.0, 1.0], k)
+        if p == 1:
+            found.append(distance(np.zeros(0), O))
+        else:
+            result = minimize(distance, np.zeros(len(upper[0])), args=(O,), tol=1e-10)
+            found.append(result.fun)
+    assert min(found) == pytest.approx(best, rel=1e-7)
+    assert solution_distance(w) == pytest.approx(best / np.sqrt(20), rel=1e-12)
+
+
+@pytest.mark.parametrize(("p", "k", "T"), TASKS)
+def test_squared_distance_follows_from_the_overlaps(p: int, k: int, T: object) -> None:
+    """tr Q + (p/p*) tr T − 2 √(p/p*) × (sum of the singular values of M)."""
+    w = ql.random_weights(ql.Task(p, k, T), 30, 1)
+    M = w.overlaps.M
+    square = np.trace(w.overlaps.Q) + p / k * np.trace(w.W_star @ w.W_star.T / 30)
+    square -= 2 * np.sqrt(p / k) * np.linalg.norm(M, "nuc")
+    assert solution_distance(w) ** 2 == pytest.approx(square, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-7, 1e-12])
+def test_a_small_distance_keeps_its_digits(size: float) -> None:
+    """A step away from a solution and orthogonal to all teachers is the shortest way back."""
+    rng = np.random.default_rng(4)
+    task = ql.Task(5, 3, [1.5, 1.0, 0.7])
+    W_star = ql.random_weights(task, 40, rng).W_star
+    away = rng.standard_normal((5, 40))
+    away -= away @ np.linalg.pinv(W_star) @ W_star
+    away *= size * np.sqrt(40) / np.linalg.norm(away)
+    w = ql.Weights(np.sqrt(5 / 3) * frame(5, 3, rng) @ W_star + away, W_star)
+    # entries of order one are rounded at 1e-16, their distance at some 1e-15
+    assert solution_distance(w) == pytest.approx(size, rel=1e-12, abs=3e-15)
+
+
+def test_without_overlap_any_solution_is_as_close() -> None:
+    W_star = np.sqrt(8) * np.eye(2, 8)
+    w = ql.Weights(np.eye(3, 8, k=4), W_star)
+    W_inf = closest_solution(w)
+    assert ql.loss(w.task(), ql.Overlaps(3 * np.eye(3), np.zeros((3, 2)))) > 1
+    overlaps = ql.Weights(W_inf, W_star).overlaps
+    assert ql.loss(ql.Task(3, 2), overlaps) < 1e-14
+
+
+def test_conserved_matrix_of_weights_is_that_of_least_squares() -> None:
+    """W − M T⁻¹ W* is what regression on the teachers leaves of the students."""
+    w = ql.random_weights(ql.Task(3, 2, [[1.0, 0.4], [0.4, 2.0]]), 12, 0)
+    eta, alpha = 0.1, 7.0
+    rest = w.W - np.linalg.lstsq(w.W_star.T, w.W.T, rcond=None)[0].T @ w.W_star
+    growth = expm(-4 * eta * alpha / 2 * w.task().T)
+    M = w.overlaps.M @ growth
+    expected = M.T @ np.linalg.inv(rest @ rest.T / 12) @ M
+    trajectory = ql.Trajectory(
+        w.task(), np.array([alpha]), w.overlaps.Q[None], w.overlaps.M[None], {"eta": eta}
+    )
+    np.testing.assert_allclose(conserved_quantity(trajectory)[0], expected, rtol=1e-12)
+
+
+def test_too_few_units_are_refused() -> None:
+    w = ql.random_weights(ql.Task(2, 3), 10, 0)
+    for call in (closest_solution, solution_distance):
+        with pytest.raises(
+            ValueError, match=r"p must be at least p_star = 3 .* got p = 2; raise p"
+        ):
+            call(w)
+
+
+def test_lost_digits_are_refused_and_not_returned() -> None:
+    task = ql.Task(4, 2)
+    flow = ql.gradient_flow(task, ql.random_overlaps(task, 10**4, 0), eta=0.1, alpha=200.0)
+    with pytest.raises(
+        ValueError, match=r"above rounding, got .* at alpha = 1[01].*; record a run"
+    ):
+        conserved_quantity(flow)
+    unknown = ql.Trajectory(task, flow.alpha, flow.Q, flow.M, {})
+    with pytest.raises(TypeError, match='meta\\["eta"\\] must be a real number'):
+        conserved_quantity(unknown)
