@@ -147,18 +147,18 @@ def hessian_operator(weights: Weights) -> LinearOperator:
     -----
     docs/theory.md (7.1), (7.2). A scipy ``LinearOperator``, ready for ``eigsh``.
     """
-    w, w_star = (rows / np.sqrt(weights.N) for rows in (weights.W, weights.W_star))
-    (p, N), k = w.shape, len(w_star)
-    Q = w @ w.T
-    s = np.trace(Q) / p - (w_star**2).sum() / k
-    left = 2 / p * s * np.eye(p) + 4 / p**2 * Q
+    (p, N), k = weights.W.shape, len(weights.W_star)
+    readout = np.repeat([1 / p, -1 / k], [p, k])
+    rows = np.concatenate([weights.W, weights.W_star]) / np.sqrt(N)
+    s = readout @ (rows**2).sum(1)
+    left = 2 / p * s * np.eye(p) + 4 / p**2 * rows[:p] @ rows[:p].T
 
     def product(V: Array) -> Array:
-        rows = V.reshape(-1, N)
-        B = (rows @ w.T).reshape(-1, p, p)
+        overlaps = (V.reshape(-1, N) @ rows.T).reshape(-1, p, p + k)  # B and B*
+        B = overlaps[..., :p]
         trace = np.trace(B, axis1=1, axis2=2)[:, None, None]
-        B = B + B.swapaxes(1, 2) + trace * np.eye(p)
-        change = 4 / p**2 * B.reshape(-1, p) @ w - 4 / (p * k) * (rows @ w_star.T) @ w_star
+        overlaps[..., :p] = B + B.swapaxes(1, 2) + trace * np.eye(p)
+        change = (4 / p * readout * overlaps).reshape(-1, p + k) @ rows
         return np.asarray(left @ V + change.reshape(V.shape))
 
     return _symmetric_operator(p, N, product)
