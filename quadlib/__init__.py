@@ -8,11 +8,24 @@ Five descriptions of the same dynamics, each cheaper and more idealised than the
 from importlib import import_module
 from typing import Any
 
+from quadlib.bias import closest_solution as closest_solution
+from quadlib.bias import conserved_quantity as conserved_quantity
+from quadlib.bias import solution_distance as solution_distance
+from quadlib.dynamics import simulate as simulate
 from quadlib.dynamics.flow import gradient_flow as gradient_flow
 from quadlib.dynamics.ode import drift as drift
 from quadlib.dynamics.ode import integrate as integrate
+from quadlib.ensemble import Ensemble as Ensemble
+from quadlib.ensemble import ensemble as ensemble
+from quadlib.landscape import Spectrum as Spectrum
+from quadlib.landscape import empirical_hessian_operator as empirical_hessian_operator
+from quadlib.landscape import hessian_operator as hessian_operator
+from quadlib.landscape import hessian_spectrum as hessian_spectrum
+from quadlib.late_time import LateTimeLaw as LateTimeLaw
+from quadlib.late_time import late_time_law as late_time_law
 from quadlib.plateau import NoPlateauError as NoPlateauError
 from quadlib.plateau import Plateau as Plateau
+from quadlib.plateau import critical_learning_rate as critical_learning_rate
 from quadlib.plateau import plateau as plateau
 from quadlib.state import Overlaps as Overlaps
 from quadlib.state import Weights as Weights
@@ -21,6 +34,7 @@ from quadlib.state import random_overlaps as random_overlaps
 from quadlib.state import random_weights as random_weights
 from quadlib.task import Task as Task
 from quadlib.trajectory import DivergenceError as DivergenceError
+from quadlib.trajectory import RunInterrupted as RunInterrupted
 from quadlib.trajectory import Trajectory as Trajectory
 
 __version__ = "0.1.0"

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -17,17 +18,20 @@ from quadlib.plateau import plateau
 from quadlib.shapes import Array, Float
 from quadlib.task import Task, joint_covariance, squared_error
 
-__all__ = ["DivergenceError", "Trajectory", "escape_level", "first_passage", "versions"]
+__all__ = [
+    "DivergenceError",
+    "RunInterrupted",
+    "Trajectory",
+    "escape_level",
+    "first_passage",
+    "versions",
+]
 
 
 @cache
 def versions() -> Mapping[str, str]:
     """Versions of the packages that made a result."""
-    import scipy
-
-    import quadlib
-
-    return {module.__name__: module.__version__ for module in (quadlib, np, scipy)}
+    return {name: import_module(name).__version__ for name in ("quadlib", "numpy", "scipy")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +126,14 @@ class Trajectory:
 
 class DivergenceError(ArithmeticError):
     """A run blew up; `trajectory` holds what was recorded before."""
+
+    def __init__(self, message: str, trajectory: Trajectory) -> None:
+        super().__init__(message)
+        self.trajectory = trajectory
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C: `trajectory` holds what was recorded before."""
 
     def __init__(self, message: str, trajectory: Trajectory) -> None:
         super().__init__(message)

@@ -82,6 +82,7 @@ def _simulate(job: Job, rng: np.random.Generator) -> Any:
         rng=rng,
         method=job.method,
         constraint=job.constraint,
+        progress=False,
     )
 
 

@@ -1,0 +1,200 @@
+"""Between the chain and the ODE: one draw of the fields stands for many samples."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from quadlib.dynamics.compiled import compiled
+from quadlib.shapes import Array
+from quadlib.state import Overlaps
+from quadlib.task import Task, joint_covariance
+
+__all__ = ["Diffusion"]
+
+ACCURATE, STABLE = 0.2, 1.0
+"""A step times the fastest rate of the drift: by default, and at most."""
+
+
+class Diffusion:
+    r"""Steps of length δ ≫ 1/N in α, with the mean and the covariance of N δ steps of SGD.
+
+    With fields u = (u_s, u_t) ~ N(0, C) and their error D = uᵀAu − noise,
+
+    .. math::
+        M &\mathrel{+}= δ\,\dot M - 2η\sqrt{δ/N}\,(D u_s u_t^T - Φ_M) \\
+        Q &\mathrel{+}= δ\,\dot Q - 4η\sqrt{δ/N}\,(D u_s u_s^T - Φ_Q)
+                        + 4η^2\sqrt{δ/N}\,(D^2 u_s u_s^T - Γ_Q)
+
+    where the drift (Ṁ, Q̇) is averaged over the step by Heun's method. δ is short against the
+    fastest rate 4η(|s| + 2 tr Q/p + 2 tr T/p*), and is halved where C would not stay positive
+    semidefinite. Spherical students are rescaled after each step.
+
+    Notes
+    -----
+    docs/theory.md (9.1), (9.2).
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        start: Overlaps,
+        eta: float,
+        N: int,
+        spherical: bool,
+        rng: np.random.Generator,
+        step: float | None,
+    ) -> None:
+        self.p, self.N = task.p, N
+        d = task.p + task.p_star
+        self.C = joint_covariance(start.Q, start.M, task.T)
+        self.scratch = np.zeros((6, d, d))
+        bound = 1e6 * (1 + np.trace(start.Q) / task.p + np.trace(task.T) / task.p_star)
+        longest = math.inf if step is None else step
+        safety = ACCURATE if step is None else STABLE
+        noise = task.label_noise
+        self.constants = (task.readout, eta, N, noise, bound, spherical, longest, safety, rng)
+        # in samples; only the shortest interval between two returns depends on it
+        self.stride = max(1, round(min(longest, 1.0) * N))
+        self.loop = _loop(task.p, task.p_star)
+
+    def advance(self, samples: int) -> bool:
+        """Do the steps that stand for some samples; False if the error D left all bounds."""
+        status = self.loop(samples / self.N, self.C, self.scratch, *self.constants)
+        if status == 2:
+            raise ValueError(
+                f"N must be large enough for steps of many samples, got {self.N}, where the "
+                'overlaps stop being a covariance; use method="overlaps".'
+            )
+        return bool(status == 0)
+
+    def overlaps(self) -> tuple[Array, Array]:
+        """Q and M after the steps done so far."""
+        return self.C[: self.p, : self.p].copy(), self.C[: self.p, self.p :].copy()
+
+
+@compiled
+def _loop(p: int, k: int) -> Any:
+    d = p + k
+
+    def loop(
+        time: float,
+        C: Any,
+        scratch: Any,
+        A: Any,
+        eta: float,
+        N: float,
+        label_noise: float,
+        bound: float,
+        spherical: bool,
+        longest: float,
+        safety: float,
+        rng: Any,
+    ) -> Any:
+        def factor(C: Any, L: Any) -> bool:
+            """Cholesky factor; a pivot that is zero up to rounding is zero."""
+            for j in range(d):
+                pivot = C[j, j]
+                for c in range(j):
+                    pivot -= L[j, c] * L[j, c]
+                if not pivot > -1e-12 * C[j, j]:
+                    return False
+                L[j, j] = np.sqrt(max(pivot, 0.0))
+                inverse = 1 / L[j, j] if pivot > 1e-15 * C[j, j] else 0.0
+                for i in range(j + 1, d):
+                    total = C[i, j]
+                    for c in range(j):
+                        total -= L[i, c] * L[j, c]
+                    L[i, j] = total * inverse
+            return True
+
+        L, new_L, old, CAC, rate, jump = scratch
+        u, half = np.zeros(d), np.zeros(d)
+        limit = longest
+        if not factor(C, L):
+            return 2
+        while time > 0.0:
+            s = 0.0
+            size = 0.0
+            for a in range(d):
+                s += A[a] * C[a, a]
+                size += abs(A[a]) * C[a, a]
+            fastest = 4 * eta * (abs(s) + 2 * size)
+            step = min(limit, safety / fastest if fastest > 0.0 else time)
+            if step < time:
+                step = time / np.ceil(time / step)
+            else:
+                step = time
+            error = 0.0
+            if label_noise > 0.0:
+                error -= np.sqrt(label_noise) * rng.standard_normal()
+            for a in range(d):
+                half[a] = rng.standard_normal()
+            for a in range(d):
+                u[a] = 0.0
+                for b in range(a + 1):
+                    u[a] += L[a, b] * half[b]
+                error += A[a] * u[a] * u[a]
+            if not abs(error) < bound:
+                return 1
+            half[:] = 0.0
+            old[:] = C
+            for stage in range(2):  # Heun: at C, then at the end of Euler's step
+                s, square = 0.0, label_noise
+                for a in range(d):
+                    s += A[a] * C[a, a]
+                    for b in range(d):
+                        square += 2 * A[a] * A[b] * C[a, b] * C[a, b]
+                square += s * s  # (1.7)
+                for i in range(p):
+                    for b in range(d):
+                        CAC[i, b] = 0.0
+                        for a in range(d):
+                            CAC[i, b] += C[i, a] * A[a] * C[a, b]
+                for i in range(p):
+                    for b in range(d):
+                        Phi = s * C[i, b] + 2 * CAC[i, b]  # (1.8)
+                        rate[i, b] = -2 * eta * Phi  # (2.1)
+                        noise = -2 * eta * (error * u[i] * u[b] - Phi)  # (9.1)
+                        if b < p:
+                            CACAC = 0.0
+                            for a in range(d):
+                                CACAC += CAC[i, a] * A[a] * C[a, b]
+                            Gamma = square * C[i, b] + 4 * s * CAC[i, b] + 8 * CACAC  # (1.9)
+                            rate[i, b] = 2 * rate[i, b] + 4 * eta**2 * Gamma  # (2.2)
+                            noise = 2 * noise + 4 * eta**2 * (
+                                error**2 * u[i] * u[b] - Gamma
+                            )  # (9.2)
+                        if stage == 0:
+                            jump[i, b] = np.sqrt(step / N) * noise
+                if spherical:
+                    for i in range(p):
+                        half[i] = rate[i, i] / (2 * C[i, i])
+                    for i in range(p):
+                        for b in range(d):
+                            rate[i, b] -= (half[i] + half[b]) * C[i, b]  # (2.3)
+                for i in range(p):
+                    for b in range(d):
+                        jump[i, b] += step / 2 * rate[i, b]
+                        move = step * rate[i, b] if stage == 0 else jump[i, b]
+                        C[i, b] = old[i, b] + move
+                        C[b, i] = C[i, b]
+            if spherical:
+                for i in range(p):
+                    scale = 1 / np.sqrt(C[i, i]) if C[i, i] > 0.0 else 1.0
+                    for b in range(d):
+                        C[i, b] *= scale
+                        C[b, i] *= scale
+                    C[i, i] = 1.0
+            if factor(C, new_L):
+                L[:] = new_L
+                time -= step
+                limit = longest
+            else:
+                C[:] = old
+                limit = step / 2
+                if limit * N < 0.5:
+                    return 2
+        return 0
+
+    return loop
