@@ -22,16 +22,18 @@ from PIL import Image
 
 __all__ = ["Caption", "Explorer", "LiveFigure"]
 
-# Callbacks come from a kernel subshell, cells from the main thread, late pieces from their own;
+# Requests come from a kernel subshell, cells and late pieces from threads of their own, and
 # Matplotlib is not thread-safe, not even across figures.
 _DRAWING = threading.RLock()
 
-# ipywidgets gives slider handles no accessible name; each picture that arrives sees to it.
-_NAME_HANDLES = (
-    "this.closest('.quadlib-explorer')?.querySelectorAll('.noUi-handle').forEach(h =>"
-    " h.setAttribute('aria-label',"
-    " h.closest('.widget-inline-hbox').querySelector('label').textContent))"
-)
+# ipywidgets gives the handle of a slider no name, and the wrong value if it is not linear. Each
+# picture that arrives puts that right.
+_NAME_HANDLES = """
+this.closest('.quadlib-explorer')?.querySelectorAll('.noUi-handle').forEach(handle => {
+  const box = handle.closest('.widget-inline-hbox');
+  handle.setAttribute('aria-label', box.querySelector('label').textContent);
+  handle.setAttribute('aria-valuetext', box.querySelector('.widget-readout').textContent);
+})"""
 
 
 class Caption(NamedTuple):
@@ -41,32 +43,30 @@ class Caption(NamedTuple):
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[object]] = ()
 
-    @property
     def table(self) -> str:
-        """The numbers as an HTML table."""
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row) + "</tr>"
-            for row in self.rows
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        """Return the numbers as an HTML table."""
+
+        def row(cells: Sequence[object], tag: str) -> str:
+            return "".join(f"<{tag}>{escape(_text(cell))}</{tag}>" for cell in cells)
+
+        body = "".join(f"<tr>{row(cells, 'td')}</tr>" for cells in self.rows)
+        return f"<table><thead><tr>{row(self.columns, 'th')}</tr></thead>{body}</table>"
 
 
-Piece: TypeAlias = Callable[[], Caption | None]
-"""Adds something to the picture, and says so in a new caption if that matters."""
+def _text(cell: object) -> str:
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+Pieces: TypeAlias = Iterable[Callable[[], Caption | None]]
+"""Each adds something to the picture, and says so in a new caption if that matters."""
 
 
 class LiveFigure:
     """A Matplotlib figure off screen, of which only the animated artists are drawn each time.
 
     Everything else is a background, drawn anew only after something in it changed: a limit, a
-    title, a tick. The layout is computed at the first draw and then stays, so that the axes do
-    not jump under a moving slider.
-
-    Parameters
-    ----------
-    width, height
-        Size in pixels.
+    tick, a label. Half of that time is the layout: where limits change often, fix it with
+    `figure.set_layout_engine("none")` and `figure.subplots_adjust`. Sizes are in pixels.
     """
 
     def __init__(self, width: int = 900, height: int = 400) -> None:
@@ -79,51 +79,43 @@ class LiveFigure:
         """Draw these artists at every `png`; what lies above them in their axes follows suit."""
         for artist in artists:
             artist.set_animated(True)
-        self.redraw_background()
+        self.figure.stale = True
 
-    def limits(
-        self, ax: Axes, x: tuple[float, float] | None = None, y: tuple[float, float] | None = None
-    ) -> None:
+    def limits(self, ax: Axes, x: tuple[float, float], y: tuple[float, float]) -> None:
         """Set the limits of an axes if they differ: the same limits cost no new background."""
-        if x is not None and ax.get_xlim() != x:
-            ax.set_xlim(x)
-        if y is not None and ax.get_ylim() != y:
-            ax.set_ylim(y)
-
-    def redraw_background(self) -> None:
-        """Have the next `png` draw everything; changed artists in the background do so too."""
-        self._background = None
+        if (ax.get_xlim(), ax.get_ylim()) != (x, y):
+            ax.set(xlim=x, ylim=y)
 
     def png(self) -> bytes:
         """Return the figure as it is now, as a PNG of at most 256 colours."""
         with _DRAWING:
             # Matplotlib marks a figure as stale whenever an artist that is not animated changes
-            if self._background is None or self.figure.stale:
+            if self.figure.stale:
                 self._draw_background()
             self._canvas.restore_region(self._background)
-            for ax in self.figure.axes:
-                moving = [child for child in ax.get_children() if child.get_animated()]
+            parents: list[Any] = [*self.figure.axes, self.figure]
+            for parent in parents:
+                moving = [child for child in parent.get_children() if child.get_animated()]
                 for artist in sorted(moving, key=Artist.get_zorder):
-                    ax.draw_artist(artist)
+                    parent.draw_artist(artist)
             self.figure.stale = False  # a legend that is drawn marks it too
             return self._encode()
 
     def _draw_background(self) -> None:
         for ax in self.figure.axes:
-            moving = [child.get_zorder() for child in ax.get_children() if child.get_animated()]
-            for child in ax.get_children():
-                # Legends, spines and texts would vanish under a blitted line; ticks lie outside
-                if moving and child.get_zorder() >= min(moving) and not isinstance(child, Axis):
-                    child.set_animated(child is not ax.patch)
+            above = [child for child in ax.get_children() if not isinstance(child, Axis)]
+            moving = [child.get_zorder() for child in above if child.get_animated()]
+            for child in above:
+                # A legend or a spine would vanish under a blitted line
+                if moving and child.get_zorder() >= min(moving) and child is not ax.patch:
+                    child.set_animated(True)
         self._canvas.draw()
-        self.figure.set_layout_engine("none")
         self._background = self._canvas.copy_from_bbox(self.figure.bbox)
 
     def _encode(self) -> bytes:
         # 4 ms and 50 kB at 900 × 400, where an RGB PNG takes 9 ms and 140 kB
-        rgb = Image.frombytes(
-            "RGB", (self.width, self.height), self._canvas.buffer_rgba(), "raw", "RGBX"
-        )
+        size = self.width, self.height
+        rgb = Image.frombytes("RGB", size, self._canvas.buffer_rgba(), "raw", "RGBX")
         image = rgb.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         palette = image.getpalette() or []
         image.putpalette([255 if value >= 254 else value for value in palette])  # white is white
@@ -149,29 +141,25 @@ class Explorer(ipywidgets.VBox):
     """
 
     size: ClassVar[tuple[int, int]] = (900, 400)
-    pause: ClassVar[float] = 0.1  # seconds of rest before late pieces start
+    pause: ClassVar[float] = 0.2  # seconds without requests before late pieces start
     patience: ClassVar[float] = 3.0  # seconds the static picture waits for late pieces
 
     def __init__(self) -> None:
         self.live = LiveFigure(*self.size)
-        self.error = ""
-        self._caption = Caption("")
+        self.error, self._caption, self._png = "", Caption(""), b""
         self._newest = self._drawn = object()
         self._busy = False
-        self._clicks: dict[str, int] = {}
-        self._pieces: Iterable[Piece] | None = None
+        self._pieces: Pieces | None = None
         self._worker: threading.Thread | None = None
-        self._picture, self._table = ipywidgets.HTML(), ipywidgets.HTML()
-        self._alert = ipywidgets.HTML()
-        self._data = ipywidgets.ToggleButton(
-            description="data", tooltip="Show the numbers behind the picture"
-        )
+        self._alert, self._picture, self._table = (ipywidgets.HTML() for _ in range(3))
+        self._data = ipywidgets.ToggleButton(description="data", tooltip="Numbers of this picture")
         with _DRAWING:
             self.controls: dict[str, Any] = self.build()
+            self._clicks = dict.fromkeys(self.controls, 0)
             self._draw_newest()  # a default that fails is an error of the program, not of a user
         for name, control in self.controls.items():
             self._connect(name, control)
-        self._data.observe(lambda _: self._show(self._caption), "value")
+        self._data.observe(lambda _: self._show_table(), "value")
         row = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         controls = ipywidgets.Box([*self.controls.values(), self._data], layout=row)
         super().__init__([controls, self._alert, self._picture, self._table])
@@ -185,7 +173,7 @@ class Explorer(ipywidgets.VBox):
         """Compute, and update the artists for these values of the controls."""
         raise NotImplementedError
 
-    def later(self, pieces: Iterable[Piece]) -> None:
+    def later(self, pieces: Pieces) -> None:
         """Call in `draw`: go on with `pieces` once its picture is shown, until the next request.
 
         A generator should compute, then yield what draws the result: it runs beside the sliders,
@@ -202,17 +190,15 @@ class Explorer(ipywidgets.VBox):
         """Show the present values of the controls; of several requests only the newest is drawn."""
         self._newest = object()
         with _DRAWING:
-            if self._busy:  # a control changed while drawing, in this very thread
-                return
-            self._busy = True
-            try:
-                while self._drawn is not self._newest:
-                    try:
-                        self._draw_newest()
-                    except Exception as error:
-                        self._fail(error)
-            finally:
-                self._busy = False
+            # Busy here means that a control changed while drawing, in this very thread
+            while self._drawn is not self._newest and not self._busy:
+                self._busy = True
+                try:
+                    self._draw_newest()
+                except Exception as error:
+                    self._fail(error)
+                finally:
+                    self._busy = False
 
     def finish(self, timeout: float | None = None) -> None:
         """Wait until the late pieces of the newest request are drawn, or for `timeout` seconds."""
@@ -220,7 +206,7 @@ class Explorer(ipywidgets.VBox):
             self._worker.join(timeout)
 
     def _connect(self, name: str, control: Any) -> None:
-        if control.has_trait("description_width") or hasattr(control.style, "description_width"):
+        if control.style.has_trait("description_width"):
             control.style.description_width = "initial"  # else long names are cut
         control.tooltip = control.tooltip or control.description
         if isinstance(control, ipywidgets.Button):
@@ -229,29 +215,25 @@ class Explorer(ipywidgets.VBox):
             control.observe(lambda _: self.update(), "value")
 
     def _click(self, name: str) -> None:
-        self._clicks[name] = self._clicks.get(name, 0) + 1
+        self._clicks[name] += 1
         self.update()
 
     def _draw_newest(self) -> None:
         request = self._drawn = self._newest
         self._pieces = None
-        values = {
-            name: getattr(control, "value", self._clicks.get(name, 0))
-            for name, control in self.controls.items()
-        }
+        clicks = self._clicks
+        values = {name: getattr(w, "value", clicks[name]) for name, w in self.controls.items()}
         self._show(self.draw(values))
         if self._pieces is not None:
-            self._worker = threading.Thread(
-                target=self._work, args=(request, self._pieces, self._worker), daemon=True
-            )
+            work = (request, self._pieces, self._worker)
+            self._worker = threading.Thread(target=self._work, args=work, daemon=True)
             self._worker.start()
 
-    def _work(
-        self, request: object, pieces: Iterable[Piece], previous: threading.Thread | None
-    ) -> None:
+    def _work(self, request: object, pieces: Pieces, previous: threading.Thread | None) -> None:
         if previous is not None:
             previous.join()  # it stops at its next piece
-        time.sleep(self.pause)  # while a slider moves, its requests have the processor
+        if request is self._newest:
+            time.sleep(self.pause)
         try:
             for piece in pieces if request is self._newest else ():
                 with _DRAWING:
@@ -264,17 +246,19 @@ class Explorer(ipywidgets.VBox):
                     self._fail(error)
 
     def _show(self, caption: Caption) -> None:
-        with _DRAWING:
-            self._caption, self.error, self._alert.value = caption, "", ""
-            self._picture.value = self._img(f' onload="{_NAME_HANDLES}"')
-            self._table.value = caption.table if self._data.value else ""
+        self._png = self.live.png()
+        self._caption, self.error, self._alert.value = caption, "", ""
+        self._picture.value = self._img(f' onload="{_NAME_HANDLES}"')
+        self._show_table()
+
+    def _show_table(self) -> None:
+        self._table.value = self._caption.table() if self._data.value else ""
 
     def _img(self, attributes: str = "") -> str:
-        data = base64.b64encode(self.live.png()).decode()
         return (
             f'<img alt="{escape(self.alt_text)}" width="{self.live.width}" '
             f'height="{self.live.height}" decoding="sync" style="max-width:100%;height:auto"'
-            f'{attributes} src="data:image/png;base64,{data}">'
+            f'{attributes} src="data:image/png;base64,{base64.b64encode(self._png).decode()}">'
         )
 
     def _fail(self, error: Exception) -> None:
@@ -288,10 +272,5 @@ class Explorer(ipywidgets.VBox):
         data = super()._repr_mimebundle_(**kwargs)
         if data is not None:
             self.finish(self.patience)
-            with _DRAWING:
-                data["text/html"] = self._img()
+            data["text/html"] = self._img()
         return data
-
-
-def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

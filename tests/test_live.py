@@ -1,0 +1,358 @@
+import base64
+import io
+import re
+import subprocess
+import sys
+import threading
+from functools import partial
+from html import unescape
+
+import ipywidgets
+import numpy as np
+import pytest
+from PIL import Image
+
+from quadlib.live import Caption, Explorer, LiveFigure
+
+X = np.linspace(0, 1, 200)
+SECONDS = 20  # after which a test that hangs fails
+
+
+class Sine(Explorer):
+    pause = 0.0
+
+    def build(self):
+        self.ax = self.live.figure.subplots()
+        self.ax.set(xlim=(0, 1), ylim=(-1, 1), title="sine")
+        (self.line,) = self.ax.plot(X, X)
+        self.live.animate(self.line)
+        self.draws = []
+        return {
+            "p": ipywidgets.IntSlider(2, 1, 30, description="students p"),
+            "kind": ipywidgets.Dropdown(options=["free", "a<b"], description="constraint"),
+            "seed": ipywidgets.Button(description="new seed"),
+        }
+
+    def draw(self, values):
+        p = values["p"]
+        self.draws.append(p)
+        if p == 13:
+            raise ValueError("p must not be 13, got 13; choose p < 13.")
+        if p == 14:
+            raise KeyError("lost")
+        self.line.set_ydata(np.sin(p * X))
+        rows = [(0.0, 0.0), (1.0, float(np.sin(p)))]
+        return Caption(f'sin {p}x, "{values["kind"]}", {values["seed"]}', ("x", "sin px"), rows)
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def shown(explorer):
+    """Alt text and PNG of the <img> in the explorer."""
+    return image(explorer._picture.value)
+
+
+def image(html):
+    (tag,) = re.findall(r"<img [^§]*>", html)
+    (alt,) = re.findall(r'alt="([^"]*)"', tag)
+    (data,) = re.findall(r'src="data:image/png;base64,([^"]*)"', tag)
+    return unescape(alt), base64.b64decode(data)
+
+
+def full_draws(live):
+    """A list that grows with every full draw of the figure."""
+    draws = []
+    live.figure.canvas.mpl_connect("draw_event", draws.append)
+    return draws
+
+
+def test_a_moved_control_changes_picture_and_alt_text():
+    explorer = Sine()
+    alt, png = shown(explorer)
+    explorer.controls["p"].value = 5
+    new_alt, new_png = shown(explorer)
+    assert new_alt == explorer.alt_text == 'sin 5x, "free", 0'
+    assert new_alt != alt
+    assert new_png != png
+    explorer.controls["kind"].value = "a<b"
+    assert shown(explorer)[0] == 'sin 5x, "a<b", 0'
+    explorer.controls["p"].value = 2
+    explorer.controls["kind"].value = "free"
+    assert shown(explorer) == (alt, png)
+
+
+def test_a_button_counts_its_clicks():
+    explorer = Sine()
+    explorer.controls["seed"].click()
+    explorer.controls["seed"].click()
+    assert explorer.alt_text.endswith(", 2")
+
+
+def panels(live, amplitude, *, animated, y=(-1.0, 1.0), title="sine"):
+    """Lines that cross spines, legend and each other, beside a heat map."""
+    left, right = live.figure.subplots(1, 2)
+    lines = [left.plot(X, amplitude * np.sin(k * X), label=f"{k}")[0] for k in range(1, 8)]
+    picture = right.imshow(amplitude * np.outer(X, X)[::20, ::20], vmin=-2, vmax=2)
+    left.set(xlim=(0, 0.9), ylim=y, title=title)
+    left.legend(loc="upper left")
+    if animated:
+        live.animate(*lines, picture)
+    return left, lines, picture
+
+
+@pytest.mark.parametrize("change", ["data", "limits", "title", "scale"])
+def test_a_blit_equals_a_full_redraw_pixel_for_pixel(change):
+    live, redrawn = LiveFigure(), LiveFigure()
+    ax, lines, picture = panels(live, 1.0, animated=True)
+    # several moves, so that a ghost of an earlier one would be seen
+    for amplitude in (0.3, -1.1, 1.7):
+        for k, line in enumerate(lines, 1):
+            line.set_ydata(amplitude * np.sin(k * X))
+        picture.set_data(amplitude * np.outer(X, X)[::20, ::20])
+        live.png()
+    new = {"limits": dict(y=(-2.0, 2.0)), "title": dict(title="cosine")}.get(change, {})
+    other, *_ = panels(redrawn, 1.7, animated=False, **new)
+    if change == "limits":
+        live.limits(ax, (0, 0.9), (-2.0, 2.0))
+    elif change == "title":
+        ax.set_title("cosine")
+    elif change == "scale":
+        for axes in (ax, other):
+            axes.set_yscale("symlog")
+            axes.set_yticks([-1, 0.5], ["low", "up"])
+    drawn = full_draws(redrawn)
+    expected = redrawn.png()
+    assert len(drawn) == 1
+    np.testing.assert_array_equal(pixels(live.png()), pixels(expected))
+
+
+def test_only_a_changed_background_is_drawn_anew():
+    live = LiveFigure()
+    ax, lines, _ = panels(live, 1.0, animated=True)
+    live.png()
+    draws = full_draws(live)
+    lines[0].set_data(X, X**2)
+    live.limits(ax, (0, 0.9), (-1.0, 1.0))
+    live.png()
+    assert not draws
+    for number, change in enumerate(
+        [
+            lambda: live.limits(ax, (0, 0.9), (-3.0, 3.0)),
+            lambda: ax.set_xlabel("time"),
+            lambda: ax.set_xscale("symlog"),
+            lambda: ax.axhline(0.5),
+        ],
+        1,
+    ):
+        before = live.png()
+        change()
+        assert live.png() != before
+        assert len(draws) == number
+
+
+def test_an_animated_artist_of_the_figure_itself_is_drawn():
+    live = LiveFigure(300, 200)
+    blank = live.png()
+    live.animate(live.figure.text(0.5, 0.5, "here"))
+    assert live.png() != blank
+
+
+def test_the_palette_is_faithful_and_small():
+    live = LiveFigure()
+    panels(live, 1.0, animated=True)
+    png = live.png()
+    got = pixels(png).astype(int)
+    full = np.asarray(live.figure.canvas.buffer_rgba())[:, :, :3].astype(int)
+    assert got.shape == full.shape
+    assert len(png) < 60_000
+    white = (full == 255).all(-1)
+    assert white.mean() > 0.5
+    assert (got[white] == 255).all()
+    for colour in ([31, 119, 180], [255, 127, 14], [0, 0, 0]):  # C0, C1, black
+        there = (full == colour).all(-1)
+        assert there.any()
+        assert np.abs(got[there] - colour).max() <= 6
+
+
+def test_an_error_is_shown_in_place_and_the_slider_goes_on():
+    explorer = Sine()
+    before = shown(explorer)
+    explorer.controls["p"].value = 13
+    assert explorer.error == "p must not be 13, got 13; choose p < 13."
+    alert = '<div role="alert">⚠ p must not be 13, got 13; choose p &lt; 13.</div>'
+    assert explorer._alert.value == alert
+    assert shown(explorer) == before
+    explorer.controls["p"].value = 14
+    assert explorer.error == "KeyError: 'lost'"
+    explorer.controls["p"].value = 15
+    assert explorer.error == explorer._alert.value == ""
+    assert explorer.alt_text.startswith("sin 15x")
+
+
+def test_a_default_that_fails_is_not_hidden():
+    class Broken(Sine):
+        def draw(self, values):
+            raise ValueError("no default")
+
+    with pytest.raises(ValueError, match="no default"):
+        Broken()
+
+
+def test_the_data_toggle_shows_the_numbers_of_the_picture():
+    explorer = Sine()
+    assert explorer._table.value == ""
+    explorer._data.value = True
+    cells = re.findall(r"<t[hd]>([^<]*)<", explorer._table.value)
+    assert cells == ["x", "sin px", "0", "0", "1", "0.9093"]
+    explorer.controls["p"].value = 3
+    assert "0.1411" in explorer._table.value
+    explorer.controls["p"].value = 13
+    explorer._data.value = False
+    assert explorer._table.value == ""
+    assert explorer.error  # looking at the data does not hide an error
+    assert explorer.draws == [2, 3, 13]
+
+
+def wait(event):
+    assert event.wait(SECONDS)
+
+
+def test_of_concurrent_requests_only_the_newest_is_drawn():
+    explorer = Sine()
+    entered, release = threading.Event(), threading.Event()
+    draw = explorer.draw
+
+    def slow(values):
+        if values["p"] == 3:
+            entered.set()
+            wait(release)
+        return draw(values)
+
+    explorer.draw = slow
+    threads = []
+    for p in (3, 4, 5, 6, 7, 8):
+        before = explorer._newest
+        move = partial(setattr, explorer.controls["p"], "value", p)
+        threads.append(threading.Thread(target=move))
+        threads[-1].start()
+        requested = threading.Event()
+        for _ in range(SECONDS * 1000):
+            if explorer._newest is not before:
+                break
+            requested.wait(0.001)
+        wait(entered)
+    release.set()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert explorer.draws == [2, 3, 8]
+    assert explorer.alt_text.startswith("sin 8x")
+
+
+def test_a_draw_may_move_another_control():
+    class Bounded(Sine):
+        def draw(self, values):
+            if values["p"] > 20:
+                self.controls["p"].value = 20
+            return super().draw(values)
+
+    explorer = Bounded()
+    explorer.controls["p"].value = 29
+    assert explorer.draws == [2, 29, 20]
+    assert explorer.alt_text.startswith("sin 20x")
+
+
+class Growing(Sine):
+    """Adds three pieces to each picture; the second is only computed when `gate` is open."""
+
+    def build(self):
+        self.gate, self.reached = threading.Event(), threading.Event()
+        self.computed, self.drawn = [], []
+        return super().build()
+
+    def draw(self, values):
+        caption = super().draw(values)
+        self.later(self.pieces(values["p"], caption))
+        return caption
+
+    def pieces(self, p, caption):
+        for k in range(3):
+            if k == 1:
+                self.reached.set()
+                wait(self.gate)
+            self.computed.append((p, k))
+            yield partial(self.add, p, k, caption)
+
+    def add(self, p, k, caption):
+        if p == 9:
+            raise ArithmeticError("blew up")
+        self.drawn.append((p, k))
+        self.line.set_ydata(np.sin(p * X) / (k + 2))
+        return caption._replace(alt=f"{caption.alt}, {k + 1} runs")
+
+
+def test_late_pieces_change_the_picture_one_by_one():
+    explorer = Growing()
+    wait(explorer.reached)
+    _, one = shown(explorer)
+    assert explorer.alt_text.endswith("1 runs")
+    explorer.gate.set()
+    explorer.finish()
+    alt, three = shown(explorer)
+    assert alt.endswith("3 runs")
+    assert three != one
+    assert explorer.drawn == [(2, 0), (2, 1), (2, 2)]
+
+
+def test_late_pieces_neither_freeze_the_slider_nor_outlive_their_request():
+    explorer = Growing()
+    wait(explorer.reached)
+    explorer.controls["p"].value = 5  # returns although a piece is being computed
+    assert explorer.alt_text.startswith("sin 5x")
+    explorer.controls["p"].value = 6
+    explorer.gate.set()
+    explorer.finish()
+    assert explorer.drawn == [(2, 0), (6, 0), (6, 1), (6, 2)]
+    assert (2, 2) not in explorer.computed
+    assert explorer.alt_text == 'sin 6x, "free", 0, 3 runs'
+
+
+def test_an_error_in_a_late_piece_is_shown():
+    explorer = Growing()
+    explorer.gate.set()
+    explorer.controls["p"].value = 9
+    explorer.finish()
+    assert explorer.error == "ArithmeticError: blew up"
+    explorer.controls["p"].value = 10
+    explorer.finish()
+    assert explorer.error == ""
+    assert explorer.alt_text.endswith("3 runs")
+
+
+def test_without_a_front_end_an_explorer_is_its_finished_picture():
+    explorer = Growing()
+    explorer.gate.set()
+    bundle = explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert image(bundle["text/html"]) == shown(explorer)
+    assert image(bundle["text/html"])[0].endswith("3 runs")
+    assert "onload" not in bundle["text/html"]  # sanitisers would complain
+
+
+def test_controls_have_names():
+    for name, control in Sine().controls.items():
+        assert control.tooltip == control.description, name
+        if not isinstance(control, ipywidgets.Button):
+            assert control.style.description_width == "initial"
+
+
+def test_pyplot_stays_out():
+    code = (
+        "import sys, quadlib.live as live\n"
+        "figure = live.LiveFigure()\n"
+        "figure.animate(*figure.figure.subplots().plot([1, 2]))\n"
+        "figure.png()\n"
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
