@@ -17,6 +17,8 @@ from quadlib.dynamics.ode import drift as drift
 from quadlib.dynamics.ode import integrate as integrate
 from quadlib.ensemble import Ensemble as Ensemble
 from quadlib.ensemble import ensemble as ensemble
+from quadlib.escape import EscapeLaw as EscapeLaw
+from quadlib.escape import escape_law as escape_law
 from quadlib.landscape import Spectrum as Spectrum
 from quadlib.landscape import empirical_hessian_operator as empirical_hessian_operator
 from quadlib.landscape import hessian_operator as hessian_operator

@@ -1,0 +1,17 @@
+"""Every claim as data: statement, prediction, measurement, verdict.
+
+``quadlib.claims.C1.check()`` measures one; ``quadlib.claims.of("02_escape")`` are those of a
+notebook. ``python -m quadlib.claims README.md`` measures all and writes their table.
+"""
+
+from quadlib.claims.base import Claim as Claim
+from quadlib.claims.base import Finding as Finding
+from quadlib.claims.base import Verdict as Verdict
+from quadlib.claims.base import Table as Table
+
+ALL: tuple[Claim, ...] = ()
+
+
+def of(notebook: str) -> tuple[Claim, ...]:
+    """Return the claims that a notebook shows."""
+    return tuple(claim for claim in ALL if claim.notebook == notebook)

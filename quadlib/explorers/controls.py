@@ -1,0 +1,41 @@
+"""The controls that several explorers share, so that each has one name and one range."""
+
+from typing import Any
+
+import ipywidgets
+
+__all__ = ["constraint", "learning_rate", "log_dimension", "students", "teachers"]
+
+
+def students(value: int = 4, largest: int = 16) -> Any:
+    """Return a slider for p."""
+    return ipywidgets.IntSlider(value, 1, largest, description="students p")
+
+
+def teachers(value: int = 2, largest: int = 4) -> Any:
+    """Return a slider for p*."""
+    return ipywidgets.IntSlider(value, 1, largest, description="teachers p*")
+
+
+def learning_rate(value: float = 0.05, largest: float = 0.5) -> Any:
+    """Return a slider for η that reaches past the critical learning rate."""
+    return ipywidgets.FloatSlider(
+        value,
+        min=0.005,
+        max=largest,
+        step=0.005,
+        readout_format=".3f",
+        description="learning rate η",
+    )
+
+
+def log_dimension(value: float = 4.0, largest: float = 12.0) -> Any:
+    """Return a slider for log10 N that begins below p + p*, where a sentence says so."""
+    return ipywidgets.FloatSlider(
+        value, min=1.0, max=largest, step=0.25, readout_format=".2f", description="log₁₀ N"
+    )
+
+
+def constraint() -> Any:
+    """Return the choice between free and spherical weights."""
+    return ipywidgets.ToggleButtons(options=["free", "spherical"], description="norms")
