@@ -6,8 +6,8 @@ notebook. ``python -m quadlib.claims README.md`` measures all and writes their t
 
 from quadlib.claims.base import Claim as Claim
 from quadlib.claims.base import Finding as Finding
-from quadlib.claims.base import Verdict as Verdict
 from quadlib.claims.base import Table as Table
+from quadlib.claims.base import Verdict as Verdict
 
 ALL: tuple[Claim, ...] = ()
 
