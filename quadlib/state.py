@@ -65,6 +65,24 @@ class Overlaps:
         object.__setattr__(self, "Q", read_only(Q))
         object.__setattr__(self, "M", read_only(M))
 
+    def weights(self, task: Task, N: int, rng: np.random.Generator | int) -> "Weights":
+        """Draw weights that have exactly these overlaps, in a uniformly random orientation.
+
+        [W; W*] = √N F Eᵀ with F Fᵀ = C, the joint covariance (1.6), and E (N, p + p*) of
+        random orthonormal columns.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the overlaps do not fit the task, or N < p + p*.
+        """
+        check_start(task, self, "free")
+        N = check_dimension(N, task.p, task.p_star)
+        values, vectors = np.linalg.eigh(joint_covariance(self.Q, self.M, task.T))
+        F = vectors * np.sqrt(np.maximum(values, 0.0))
+        both = np.sqrt(N) * F @ _random_frame(N, len(F), as_generator(rng)).T
+        return Weights(both[: task.p], both[task.p :])
+
 
 @dataclass(frozen=True, eq=False, init=False)
 class Weights:
@@ -165,6 +183,11 @@ def _teacher_root(task: Task) -> Array:
     return np.asarray((vectors * np.sqrt(values)) @ vectors.T)
 
 
+def _random_frame(N: int, columns: int, rng: np.random.Generator) -> Array:
+    E, R = np.linalg.qr(rng.standard_normal((N, columns)))
+    return np.asarray(E * np.sign(np.diag(R)))  # uniform (Haar), not only orthonormal
+
+
 def random_weights(
     task: Task,
     N: int,
@@ -186,8 +209,7 @@ def random_weights(
     N = check_dimension(N, task.p, task.p_star)
     q0 = check_real("q0", q0, strict=True)
     rng = as_generator(rng)
-    E, R = np.linalg.qr(rng.standard_normal((N, task.p_star)))
-    E *= np.sign(np.diag(R))  # makes the frame uniform (Haar), not only orthonormal
+    E = _random_frame(N, task.p_star, rng)
     W = np.sqrt(q0) * rng.standard_normal((task.p, N))
     if constraint == "spherical":
         W *= np.sqrt(N) / np.linalg.norm(W, axis=1, keepdims=True)

@@ -59,3 +59,26 @@ def test_the_callers_arrays_are_neither_kept_nor_changed() -> None:
     with pytest.raises(ValueError, match="read-only"):
         state.M[0, 0] = 1
     assert M.flags.writeable
+
+
+@pytest.mark.parametrize("task", [ql.Task(3, 2, [1.5, 0.5]), ql.Task(1, 1)])
+def test_weights_drawn_from_overlaps_have_them(task):
+    state = ql.random_overlaps(task, 50, 3)
+    N = task.p + task.p_star
+    for size in (N, 40):
+        weights = state.weights(task, size, 0)
+        np.testing.assert_allclose(weights.overlaps.Q, state.Q, atol=1e-13)
+        np.testing.assert_allclose(weights.overlaps.M, state.M, atol=1e-13)
+        np.testing.assert_allclose(weights.task().T, task.T, atol=1e-13)
+    with pytest.raises(ValueError, match="N must be at least"):
+        state.weights(task, N - 1, 0)
+
+
+def test_weights_drawn_from_overlaps_have_no_preferred_orientation():
+    # W_1 W_1^T / N averages to Q_11 / N times the identity: 2000 draws, 4.5 sigmas for 36 entries
+    state, N, runs = ql.Overlaps([[2.0]], [[0.5]]), 8, 2000
+    rng = np.random.default_rng(5)
+    W = np.array([state.weights(ql.Task(1, 1), N, rng).W[0] for _ in range(runs)])
+    products = W[:, :, None] * W[:, None, :]
+    error = products.std(0) / np.sqrt(runs)
+    assert (np.abs(products.mean(0) - 2.0 * np.eye(N)) < 5 * error).all()
