@@ -151,6 +151,12 @@ def _loop(p: int, k: int, block: int) -> Any:
                     for a in range(d + block):
                         for i in range(p):
                             F[a, i] -= x[b, a] * c[b, i]
+                if spherical:  # measured, since a deviation from the sphere may grow as e^α
+                    for i in range(p):
+                        square = 0.0
+                        for a in range(d + block):
+                            square += F[a, i] * F[a, i]
+                        P[i] = 1 / np.sqrt(square)
                 for a in range(d + block):
                     for i in range(p):
                         F[a, i] *= P[i]

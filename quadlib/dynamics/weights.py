@@ -78,9 +78,10 @@ def _loop() -> Any:
     ) -> Any:
         p, N = w.shape
         k = len(teacher)
-        field = np.empty(p + k)
+        field, norm = np.empty(p + k), np.empty(p)
         for _ in range(steps):
             field[:] = 0.0
+            norm[:] = 0.0
             square = 0.0
             for start in range(0, N, TILE):
                 new = x[parity, start : start + TILE]
@@ -102,6 +103,9 @@ def _loop() -> Any:
                         row[n] = scale * row[n] + move * last[n]
                         total += row[n] * new[n]
                     field[i] += total
+                    if spherical:  # measured, since a deviation from the sphere may grow as e^α
+                        for n in range(len(new)):
+                            norm[i] += row[n] * row[n]
             output, target = 0.0, 0.0
             for i in range(p):
                 output += field[i] * field[i]
@@ -116,7 +120,8 @@ def _loop() -> Any:
                 c[i] = -rate * error * field[i] if finite else 0.0  # (1.4)
                 P[i] = 1.0
                 if spherical and finite:
-                    P[i] = 1 / np.sqrt(1 + 2 * c[i] * field[i] + c[i] * c[i] * square)  # (1.5)
+                    new_norm = norm[i] + 2 * c[i] * field[i] + c[i] * c[i] * square
+                    P[i] = 1 / np.sqrt(new_norm)  # (1.5)
             if not finite:
                 return parity, False
         return parity, True
