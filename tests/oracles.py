@@ -154,3 +154,30 @@ def diffusion(
         Q.append(C[:p, :p])
         M.append(C[:p, p:])
     return np.array(Q), np.array(M)
+
+
+def naive_ensemble(
+    task: ql.Task,
+    starts: list[ql.Weights],
+    eta: float,
+    steps: list[int],
+    rng: np.random.Generator,
+    spherical: bool = False,
+) -> Run:
+    """Overlaps (runs, n, ...) of one run of `naive_sgd` from each start, the same in law."""
+    runs, N = len(starts), starts[0].N
+    W, W_star = (np.array([getattr(w, name) for w in starts]) for name in ("W", "W_star"))
+    Q, M = [], []
+    for step in range(max(steps) + 1):
+        if step in steps:
+            Q.append(W @ np.swapaxes(W, 1, 2) / N)
+            M.append(W @ np.swapaxes(W_star, 1, 2) / N)
+        x = rng.standard_normal((runs, N, 1))
+        fields, targets = W @ x / np.sqrt(N), W_star @ x / np.sqrt(N)
+        label_noise = np.sqrt(task.label_noise) * rng.standard_normal((runs, 1, 1))
+        label = (targets**2).mean(1, keepdims=True) + label_noise
+        error = (fields**2).mean(1, keepdims=True) - label
+        W -= 2 * eta * error / np.sqrt(N) * fields * np.swapaxes(x, 1, 2)
+        if spherical:
+            W *= np.sqrt(N) / np.linalg.norm(W, axis=2, keepdims=True)
+    return np.stack(Q, 1), np.stack(M, 1)
