@@ -65,7 +65,8 @@ def simulate(
         Learning rate.
     alpha
         The last time, in samples divided by N, or the increasing times to record. The state is
-        recorded after round(alpha N) samples; what is recorded does not change the run.
+        recorded after round(alpha N) samples; what is recorded does not change the run (but for
+        "diffusion", whose steps end at the recorded times).
     N
         Input dimension, at least p + p*.
     rng
@@ -135,7 +136,9 @@ def _run(
     steps = [round(a * N) for a in points.tolist()]
     Q = np.empty((len(points), task.p, task.p))
     M = np.empty((len(points), task.p, task.p_star))
-    recorded, done, chunk = 0, 0, 1000 * process.stride
+    # "diffusion" ends a step where a chunk ends: no clock may move that
+    fixed = meta["method"] == "diffusion"
+    recorded, done, chunk = 0, 0, 1000 * process.stride if fixed else 16
 
     def trajectory() -> Trajectory:
         return Trajectory(task, points[:recorded], Q[:recorded], M[:recorded], meta)
@@ -154,7 +157,8 @@ def _run(
                         )
                     done += now
                     bar.update(now)
-                    if now == chunk and time.perf_counter() - begun < _INTERRUPT_SECONDS / 4:
+                    brief = time.perf_counter() - begun < _INTERRUPT_SECONDS / 4
+                    if brief and now == chunk and not fixed:
                         chunk *= 2
                 Q[recorded], M[recorded] = process.overlaps()
                 recorded += 1
