@@ -57,15 +57,15 @@ def test_alt_text_counts_the_negative_eigenvalues_on_the_plateau(explorer):
 
 def test_alt_text_gives_the_extremes_of_the_data_hessian(explorer):
     # With very many samples the extremes are those of the population, up to √(N/n)
-    for name, value in (("p", 2), ("p_star", 1), ("alpha", 15), ("samples", 100.0)):
+    for name, value in (("p", 4), ("p_star", 2), ("alpha", 15), ("samples", 100.0)):
         explorer.controls[name].value = value
     settle(explorer)
     lowest, highest = map(float, re.findall(r"the lowest (\S+?),? .*?the highest (\S+)\. W",
                                             explorer.alt_text)[0])  # fmt: skip
     sampled = [float(x) for x in re.findall(r"lowest (-?[\d.]+), the highest ([\d.]+)$",
                                             explorer.alt_text)[0]]  # fmt: skip
-    task = ql.Task(2, 1)
+    task = ql.Task(4, 2)
     q = ql.plateau(task, 0.05).q  # there: (2/p)(s − 2/p*) + 4q/p² along the teacher, M = 0
-    assert lowest == pytest.approx(2 / 2 * (q - 1 - 2) + q, rel=0.03)
+    assert lowest == pytest.approx(2 / 4 * (q - 1 - 2 / 2) + 4 * q / 16, rel=0.03)
     assert highest < 4 / task.p * 1.5
     assert np.allclose(sampled, (lowest, highest), rtol=0.25)
