@@ -133,9 +133,7 @@ ax.loglog(eps, 2 / 3 * eps**2, "k:", lw=1, label="predictions")
 ax.loglog(eps, 1.5 / 9 * eps**4, "k:", lw=1)
 ax.set(xlabel="distance ε", ylabel="loss or drop", ylim=(1e-9, 2))
 ax.legend()
-exponents = [
-    np.polyfit(np.log(eps[:15]), np.log(y[:15]), 1)[0] for y in (drop, quartic, straight)
-]
+exponents = [np.polyfit(np.log(eps[:15]), np.log(y[:15]), 1)[0] for y in (drop, quartic, straight)]
 plotting.Picture(
     fig,
     f"Loss against distance, both logarithmic: exponents {exponents[0]:.2f} along the negative, "
@@ -151,7 +149,7 @@ print(f"negative: drop/ε² = {drop[0] / eps[0] ** 2:.4f}, predicted {2 / 3:.4f}
 # %% [markdown]
 # **Verdict.** The rotation costs nothing. The straight line along its tangent does: it leaves the manifold at
 # second order in ε, and the loss is quadratic in that, hence of fourth order; the two quartic curves coincide,
-because the same formula holds along every flat direction. The Hessian cannot tell the two
+# because the same formula holds along every flat direction. The Hessian cannot tell the two
 # kinds of flat direction apart. Their numbers differ, though: p p\* − p\*(p\* + 1)/2 are tangent to the
 # manifold, whatever N, and (p − p\*)(N − p\*) belong to the surplus students. The latter make the approach to
 # zero loss slow when p > p\*: a quartic valley has no restoring rate, and the loss falls as 1/α² instead of
