@@ -45,7 +45,7 @@ class Diffusion:
         rng: np.random.Generator,
         step: float | None,
     ) -> None:
-        self.p, self.N = task.p, N
+        self.p, self.N = task.p, float(N)  # an int of more than 64 bits is none to numba
         d = task.p + task.p_star
         self.C = joint_covariance(start.Q, start.M, task.T)
         self.scratch = np.zeros((6, d, d))
@@ -53,7 +53,7 @@ class Diffusion:
         longest = math.inf if step is None else step
         safety = ACCURATE if step is None else STABLE
         noise = task.label_noise
-        self.constants = (task.readout, eta, N, noise, bound, spherical, longest, safety, rng)
+        self.constants = (task.readout, eta, self.N, noise, bound, spherical, longest, safety, rng)
         # in samples; only the shortest interval between two returns depends on it
         self.stride = max(1, round(min(longest, 1.0) * N))
         self.loop = _loop(task.p, task.p_star)
@@ -63,7 +63,7 @@ class Diffusion:
         status = self.loop(samples / self.N, self.C, self.scratch, *self.constants)
         if status == 2:
             raise ValueError(
-                f"N must be large enough for steps of many samples, got {self.N}, where the "
+                f"N must be large enough for steps of many samples, got {self.N:g}, where the "
                 'overlaps stop being a covariance; use method="overlaps".'
             )
         return bool(status == 0)
