@@ -108,7 +108,7 @@ def escape_law(
     linear = max(0.0, math.log(_SMALL * level.loss / drop) / (2 * level.escape_rate))
     k = task.p_star
     y0 = np.concatenate([[1.0], np.zeros(k), np.ones(k)])
-    end = max(linear, 10 / level.escape_rate)
+    end = linear + 10 / level.escape_rate
     way = solve_ivp(start.derivative, (0.0, end), y0, t_eval=[linear, end], rtol=1e-8, atol=1e-10)
     q, growth = way.y[0, 0], way.y[1 : k + 1, 0]
     # v_r e^{-2∫r}/T_r, now and at last (4.3); what shrinks on the plateau collects no further
