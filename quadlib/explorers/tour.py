@@ -2,6 +2,8 @@
 
 import math
 import time
+from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import ipywidgets
@@ -65,9 +67,8 @@ class Setting(NamedTuple):
             return f"No plateau exists at η = {self.eta:g}: lower η."
         if self.plateau.escape_rate <= 0:
             return f"The plateau attracts at η = {self.eta:g}: lower η."
-        p, p_star = self.task.p, self.task.p_star
-        if p < p_star:
-            return f"p = {p} students cannot express p* = {p_star} teachers: the loss stays above."
+        if self.task.p < self.task.p_star:
+            return "p < p*: the loss cannot reach zero."
         critical = critical_learning_rate(self.task)
         if self.eta > critical:
             return f"η = {self.eta:g} is above η_c = {critical:.3g}: solutions repel."
@@ -85,13 +86,12 @@ class Tour(Explorer):
         self.left, self.right = figure.subplots(1, 2, gridspec_kw=sides)
         grey, blue, black = PALETTE["sgd"], PALETTE["ode"], PALETTE["theory"]
         (self.sgd,) = self.left.plot([], [], color=grey, lw=0.7, alpha=0.8, label="SGD runs")
-        (self.ode,) = self.left.plot([], [], color=blue, lw=2, label="ODE, first run's start")
+        (self.ode,) = self.left.plot([], [], color=blue, lw=2, label="ODE, dot: escape")
         (self.levels,) = self.left.plot([], [], color=black, ls=":", lw=1.2, label="plateau, floor")
-        (self.law,) = self.left.plot(
-            [], [], "|-", color=black, lw=2.5, ms=12, mew=2, label="escape: law, mean ± std"
-        )
-        (self.escapes,) = self.left.plot([], [], "o", color="0.35", ms=3, label="escape: runs")
-        (self.ode_escape,) = self.left.plot([], [], "o", color=blue, ms=7, label="escape: ODE")
+        (self.law,) = self.left.plot([], [], "|-", color=black, lw=2.5, ms=12, mew=2)
+        self.law.set_label("escape: mean ± std")
+        (self.escapes,) = self.left.plot([], [], "o", color="0.35", ms=3)
+        (self.ode_escape,) = self.left.plot([], [], "o", color=blue, ms=7)
         self.note = self.left.text(0.0, 1.03, "", transform=self.left.transAxes)
         self.note.set_color(PALETTE["flow"])
         self.left.set(xlabel="α = samples / N", ylabel="population loss")
@@ -104,7 +104,7 @@ class Tour(Explorer):
         self.live.animate(self.note, self.Q, self.M)
         for ax, corner in ((self.left, "upper right"), (self.right, "upper left")):
             # Under the lines it belongs to the background: its text would cost 10 ms a move
-            ax.legend(loc=corner, fontsize="small").set_zorder(1)
+            ax.legend(loc=corner, fontsize="small", ncols=2).set_zorder(1)
         return {
             "p": controls.students(),
             "p_star": controls.teachers(),
@@ -135,9 +135,10 @@ class Tour(Explorer):
             empty.set_data([], [])
         # A run that blows up leaves the picture
         high = min(ode.loss.max(), 1.5 * max(ode.loss[0], setting.half))
-        self.live.limits(self.left, (0.0, setting.end), (0.0, _nice(1.05 * high)))
-        tall = _nice(1.05 * min(float(overlaps[0].max()), 2 * setting.task.p))
-        self.live.limits(self.right, (0.0, setting.end), (0.0, tall))
+        end = min(setting.end, _nice(2 * ode.alpha[-1]))
+        self.live.limits(self.left, (0.0, end), (0.0, _nice(1.25 * high)))
+        tall = _nice(1.2 * min(float(overlaps[0].max()), 2 * setting.task.p))
+        self.live.limits(self.right, (0.0, end), (0.0, tall))
         caption = _caption(setting, ode, escape, note, overlaps)
         if setting.runs:
             self.later(self.runs(setting, caption, math.isfinite(escape)))
@@ -146,17 +147,19 @@ class Tour(Explorer):
     def runs(self, setting: Setting, caption: Caption, escaped: bool) -> Pieces:
         """Add the law of the escape time, then the runs, about ten times a second."""
         law = ""
-        if escaped and (setting.plateau and setting.plateau.escape_rate > 0):
-            t = escape_law(setting.task, setting.N, setting.eta, setting.constraint)
-            law = f" (law: {t.mean:.1f} ± {t.std:.1f})"
-            x, y = [t.mean - t.std, t.mean + t.std], [setting.half, setting.half]
-            yield lambda: self.law.set_data(x, y)
+        # For p < p* half of the loss may not be lost from every start: then there is no law
+        with suppress(ValueError):
+            if escaped:
+                t = escape_law(setting.task, setting.N, setting.eta, setting.constraint)
+                law = f" (law: {t.mean:.1f} ± {t.std:.1f})"
+                x, y = [t.mean - t.std, t.mean + t.std], [setting.half, setting.half]
+                yield partial(self.law.set_data, x, y)
         runs: list[Trajectory] = []
         shown = time.monotonic()
         for k in range(setting.runs):
             runs.append(_sgd(setting, k))
             if time.monotonic() - shown > 0.1 or k == setting.runs - 1:
-                yield lambda: self.show(setting, runs, caption, law)
+                yield partial(self.show, setting, runs, caption, law)
                 shown = time.monotonic()
 
     def show(self, setting: Setting, runs: list[Trajectory], caption: Caption, law: str) -> Caption:
@@ -213,7 +216,7 @@ def _sgd(setting: Setting, run: int) -> Trajectory:
 
 def _nice(value: float) -> float:
     """Round up, so that limits seldom change."""
-    return float(_NICE[min(np.searchsorted(_NICE, value), len(_NICE) - 1)])
+    return float(_NICE[min(int(np.searchsorted(_NICE, value)), len(_NICE) - 1)])
 
 
 def _joined(xs: Any, ys: Any) -> tuple[Array, Array]:
@@ -234,7 +237,7 @@ def _caption(
     setting: Setting, ode: Trajectory, escape: float, note: str, overlaps: tuple[Array, Array]
 ) -> Caption:
     task, (Q, M) = setting.task, overlaps
-    where = f"p = {task.p}, p* = {task.p_star}, N = {setting.N:.4g}, η = {setting.eta:g}"
+    where = f"p = {task.p}, p* = {task.p_star}, N = {setting.N:,}, η = {setting.eta:g}"
     if task.label_noise:
         where += f", label noise {task.label_noise:g}"
     story = f"the ODE's loss begins at {ode.loss[0]:.3g}"
@@ -248,6 +251,6 @@ def _caption(
         f"{M[-1].min():.2f} to {M[-1].max():.2f}, eigenvalues of Q {Q[-1].min():.2f} to "
         f"{Q[-1].max():.2f}."
     )
-    columns = (ode.alpha, ode.loss, M[:, -1], M[:, 0], Q[:, 0], Q[:, -1])
-    rows = [tuple(float(column[i]) for column in columns) for i in range(0, len(ode.alpha), 10)]
+    table = np.column_stack([ode.alpha, ode.loss, M[:, -1], M[:, 0], Q[:, 0], Q[:, -1]])
+    rows: list[list[float]] = table[:: max(1, len(table) // 20)].tolist()
     return Caption(" ".join(filter(None, (note, alt))), _COLUMNS, rows)
