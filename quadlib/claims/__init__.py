@@ -8,12 +8,15 @@ from quadlib.claims.base import Claim as Claim
 from quadlib.claims.base import Finding as Finding
 from quadlib.claims.base import Table as Table
 from quadlib.claims.base import Verdict as Verdict
+from quadlib.claims.dynamics import C1 as C1
+from quadlib.claims.dynamics import one_law as one_law
+from quadlib.claims.dynamics import random_start as random_start
 from quadlib.claims.landscape import C5 as C5
 from quadlib.claims.landscape import multiplicities as multiplicities
 from quadlib.claims.landscape import quartic as quartic
 from quadlib.claims.landscape import sampled as sampled
 
-ALL: tuple[Claim, ...] = (C5, multiplicities, quartic, sampled)
+ALL: tuple[Claim, ...] = (C1, random_start, one_law, C5, multiplicities, quartic, sampled)
 
 
 def of(notebook: str) -> tuple[Claim, ...]:
