@@ -13,6 +13,7 @@ __all__ = [
     "ROUNDING",
     "Constraint",
     "as_generator",
+    "axes",
     "check_choice",
     "check_constraint",
     "check_dimension",
@@ -99,6 +100,14 @@ def read_only(array: Array) -> Array:
     return array
 
 
+def axes(value: Any) -> int:
+    """Return the number of axes of an array-like; a ragged list is a list of lists: 1."""
+    try:
+        return np.ndim(value)
+    except ValueError:
+        return np.asarray(value, dtype=object).ndim
+
+
 def finite_array(name: str, value: Any, ndim: int) -> Array:
     """Return a float copy of `value`, which must be a real, finite array of `ndim` axes."""
     try:
@@ -141,7 +150,7 @@ def recording_points(alpha: Any) -> Array:
         The last time: 201 points are chosen, evenly spaced up to 1000 and beyond that evenly
         in ln α after a start at 0. Or the points themselves, an increasing 1-d array from 0 on.
     """
-    if np.ndim(alpha) == 0:
+    if axes(alpha) == 0:
         number = alpha.item() if isinstance(alpha, np.ndarray) else alpha
         end = check_real("alpha", number, strict=True)
         if end <= 1000:

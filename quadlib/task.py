@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from quadlib.checks import (
     ROUNDING,
+    axes,
     check_integer,
     check_real,
     finite_array,
@@ -70,7 +71,7 @@ class Task:
 def _teacher_overlaps(value: ArrayLike | None, p_star: int) -> Array:
     if value is None:
         return np.eye(p_star)
-    diagonal = np.ndim(value) == 1
+    diagonal = axes(value) == 1
     T = np.diag(finite_array("T", value, 1)) if diagonal else symmetric_array("T", value)
     if len(T) != p_star:
         raise ValueError(

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -117,11 +116,13 @@ class Trajectory:
                 M = data["M"]
                 task = Task(M.shape[1], M.shape[2], data["T"], float(data["label_noise"]))
                 return cls(task, data["alpha"], data["Q"], M, json.loads(str(data["meta"])))
-        except (KeyError, ValueError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        except OSError:
+            raise
+        except Exception as error:  # a damaged archive can raise nearly anything
             raise ValueError(
                 f"path must be a trajectory written by Trajectory.save, got {os.fspath(path)!r} "
-                f"({error}); save it again."
-            ) from None
+                f"(which raised {type(error).__name__}); save it again."
+            ) from error
 
 
 class DivergenceError(ArithmeticError):
