@@ -8,6 +8,10 @@ from quadlib.claims.base import Claim as Claim
 from quadlib.claims.base import Finding as Finding
 from quadlib.claims.base import Table as Table
 from quadlib.claims.base import Verdict as Verdict
+from quadlib.claims.beyond import any_N as any_N
+from quadlib.claims.beyond import floor as floor
+from quadlib.claims.beyond import past_eta_c as past_eta_c
+from quadlib.claims.beyond import staircase as staircase
 from quadlib.claims.dynamics import C1 as C1
 from quadlib.claims.dynamics import one_law as one_law
 from quadlib.claims.dynamics import random_start as random_start
@@ -16,7 +20,12 @@ from quadlib.claims.landscape import multiplicities as multiplicities
 from quadlib.claims.landscape import quartic as quartic
 from quadlib.claims.landscape import sampled as sampled
 
-ALL: tuple[Claim, ...] = (C1, random_start, one_law, C5, multiplicities, quartic, sampled)
+# In the order of the notebooks
+ALL: tuple[Claim, ...] = (
+    *(C1, random_start, one_law),
+    *(C5, multiplicities, quartic, sampled),
+    *(staircase, floor, past_eta_c, any_N),
+)
 
 
 def of(notebook: str) -> tuple[Claim, ...]:
