@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -30,6 +30,7 @@ _INTERRUPT_SECONDS = 0.2
 """A compiled loop does not hear Ctrl-C: return from it about this often."""
 
 
+@runtime_checkable
 class _Process(Protocol):
     stride: int
 
