@@ -229,3 +229,28 @@ def test_an_ensemble_can_be_made_in_a_thread():
     thread.start()
     thread.join()
     assert_same(found[0], expected)
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = None
+import numpy as np
+from quadlib import Task, ensemble
+for method in ("weights", "overlaps", "diffusion"):
+    found = ensemble(Task(2, 1), eta=0.1, alpha=[0.5, 1.0], N=100, runs=3, seed=4, method=method,
+                     progress=False)
+    print(*found.loss.ravel().tolist())
+"""
+
+
+def test_without_numba_the_runs_are_the_same_up_to_rounding():
+    result = run([sys.executable, "-c", WITHOUT_NUMBA], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    methods = ("weights", "overlaps", "diffusion")
+    for method, line in zip(methods, result.stdout.splitlines(), strict=True):
+        found = ensemble(
+            Task(2, 1), eta=0.1, alpha=[0.5, 1.0], N=100, runs=3, seed=4, method=method,
+            progress=False,
+        )  # fmt: skip
+        slow = np.array(line.split(), dtype=float)
+        np.testing.assert_allclose(found.loss.ravel(), slow, rtol=1e-9)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from quadlib import Task
-from quadlib.ensemble import EnsembleInterrupted, StoreError, ensemble
+from quadlib.ensemble import Ensemble, EnsembleInterrupted, StoreError, ensemble
 from quadlib.ensemble.pool import Job, run_batch
 from quadlib.ensemble.store import Store
 
@@ -208,6 +208,29 @@ def test_an_ended_program_leaves_no_worker_and_resumes(tmp_path, expected, how):
     assert_same(make(store=tmp_path / "store"), expected)
 
 
+LONG = """
+import importlib, sys
+from quadlib import Task
+module = importlib.import_module("quadlib.ensemble")
+module._POOL_PAYS_SECONDS = float("inf")
+print("begin", flush=True)
+try:
+    module.ensemble(Task(4, 2), eta=0.1, alpha=1e6, N=10**6, runs=3, seed=5, progress=False)
+except module.EnsembleInterrupted as error:
+    print("kept", len(error.ensemble.loss))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_is_heard_in_the_middle_of_a_run_of_many_hours():
+    program = subprocess.Popen([sys.executable, "-c", LONG], stdout=subprocess.PIPE, text=True)
+    assert program.stdout.readline() == "begin\n"
+    time.sleep(1.0)
+    program.send_signal(signal.SIGINT)
+    output, _ = program.communicate(timeout=30)
+    assert output.split() == ["kept", "0"]
+
+
 def test_a_store_of_another_ensemble_is_refused(tmp_path, expected):
     make(store=tmp_path)
     with pytest.raises(ValueError, match=r"another eta, seed; choose another folder\.$"):
@@ -263,7 +286,37 @@ def test_a_flipped_bit_anywhere_is_seen_or_harmless(tmp_path):
     assert seen > 0
 
 
+SHARING = """
+import importlib, sys, time
+from pathlib import Path
+from quadlib import Task
+module = importlib.import_module("quadlib.ensemble")
+store, other = Path(sys.argv[1]), Path(sys.argv[2])
+Path(sys.argv[3]).touch()
+while not other.exists():
+    time.sleep(0.001)
+found = module.ensemble(Task(2, 1), eta=0.1, alpha=2.0, N=50, runs=16, seed=5, progress=False,
+                        store=store)
+found.save(sys.argv[3])
+"""
+
+
 def test_two_processes_on_one_store_do_no_harm(tmp_path, expected):
+    store, ready = tmp_path / "store", [tmp_path / "a", tmp_path / "b"]
+    programs = [
+        subprocess.Popen([sys.executable, "-c", SHARING, store, *pair], stderr=subprocess.PIPE)
+        for pair in (ready, ready[::-1])
+    ]
+    for program in programs:
+        _, errors = program.communicate(timeout=60)
+        assert program.returncode == 0, errors
+    for path in ready:
+        assert_same(Ensemble.load(path), expected)
+    assert not list(store.glob("*.tmp"))
+    assert_same(make(store=store), expected)
+
+
+def test_many_threads_on_one_store_do_no_harm(tmp_path, expected):
     found = []
     threads = [Thread(target=lambda: found.append(make(store=tmp_path))) for _ in range(4)]
     for thread in threads:
@@ -292,6 +345,13 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch, ex
     np.testing.assert_array_equal(caught.value.ensemble.loss, expected.loss[:8])
     monkeypatch.setattr(Store, "write", write)
     assert_same(make(store=tmp_path), expected)
+
+
+def test_an_error_of_the_runs_is_not_blamed_on_the_store(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "run_batch", counting([], 1, ConnectionError("it was cut")))
+    with pytest.raises(ConnectionError, match="it was cut"):
+        make(store=tmp_path)
+    assert len(list(tmp_path.glob("runs-*"))) == 1
 
 
 LIMITED = """
@@ -324,32 +384,3 @@ def test_a_store_that_cannot_be_a_folder_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="store must be a folder that can be written"):
         make(store=tmp_path / "file")
-
-
-def slow(job, start, stop):
-    time.sleep(0.3)
-    return run_batch(job, start, stop)
-
-
-@pytest.mark.filterwarnings("ignore")  # distributed's own, on its way up and down
-def test_dask_survives_a_worker_killed_in_mid_run(monkeypatch, tmp_path, expected):
-    distributed = pytest.importorskip("distributed", reason="needs the extra: quadlib[dask]")
-    monkeypatch.setattr(pool, "run_batch", slow)
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        victim = next(iter(client.run(os.getpid).values()))
-
-        def kill():
-            until(lambda: len(list(tmp_path.glob("runs-*"))) >= 2)
-            os.kill(victim, signal.SIGKILL)
-
-        killer = Thread(target=kill)
-        killer.start()
-        found = make(executor=client.get_executor(pure=False), store=tmp_path)
-        killer.join()
-        assert victim not in client.run(os.getpid).values()
-    assert_same(found, expected)

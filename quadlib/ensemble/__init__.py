@@ -1,14 +1,10 @@
 """Many runs of one experiment, which differ only in their random numbers."""
 
-import json
 import math
 import os
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -21,132 +17,21 @@ from quadlib.checks import (
     check_dimension,
     check_integer,
     check_real,
-    read_only,
     recording_points,
 )
 from quadlib.ensemble import pool
+from quadlib.ensemble.result import Ensemble as Ensemble
+from quadlib.ensemble.result import EnsembleInterrupted as EnsembleInterrupted
+from quadlib.ensemble.result import StoreError as StoreError
 from quadlib.ensemble.store import Store
-from quadlib.shapes import Array, Bool, Float
+from quadlib.shapes import Array, Bool
 from quadlib.task import Task
-from quadlib.trajectory import escape_level, first_passage, versions
+from quadlib.trajectory import versions
 
 __all__ = ["Ensemble", "EnsembleInterrupted", "StoreError", "ensemble"]
 
 _BATCH_SECONDS = 0.2
 _POOL_PAYS_SECONDS = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Ensemble:
-    """Overlaps and population loss of many runs at the same times.
-
-    Attributes
-    ----------
-    task
-        What was learned.
-    alpha
-        Recorded times, samples divided by N; shape (n,).
-    loss
-        Population loss, label noise included; shape (runs, n).
-    Q, M
-        Overlaps; shapes (runs, n, p, p) and (runs, n, p, p*).
-    diverged
-        Whether a run blew up; shape (runs,). Its loss, Q and M are inf from then on.
-    meta
-        How it was made: method, eta, N, seed, constraint, versions.
-
-    Notes
-    -----
-    The arrays are made read-only, not copied: an ensemble may fill half the memory.
-    """
-
-    task: Task
-    alpha: Float[Array, " n"]
-    loss: Float[Array, "runs n"]
-    Q: Float[Array, "runs n p p"]
-    M: Float[Array, "runs n p k"]
-    diverged: Bool[Array, " runs"]
-    meta: Mapping[str, Any]
-
-    def __post_init__(self) -> None:
-        for name in ("alpha", "loss", "Q", "M", "diverged"):
-            object.__setattr__(self, name, read_only(getattr(self, name).view()))
-        object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
-
-    @cached_property
-    def escape_times(self) -> Float[Array, " runs"]:
-        """First α of each run at which the loss is half way from its floor to the plateau.
-
-        Linearly interpolated between recorded points; inf for a run that has not escaped, or
-        that diverged before. Computed when first asked for.
-
-        Raises
-        ------
-        NoPlateauError
-            If there is no plateau at this learning rate.
-
-        Notes
-        -----
-        docs/theory.md (4.4).
-        """
-        level = escape_level(self.task, self.meta["eta"], self.meta["constraint"])
-        with np.errstate(invalid="ignore"):  # inf - inf, in runs whose time is inf anyway
-            return read_only(first_passage(self.alpha, self.loss, level))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the ensemble to `path` as one compressed .npz file, with no pickled objects."""
-        with open(path, "wb") as file:
-            np.savez_compressed(
-                file,
-                alpha=self.alpha,
-                loss=self.loss,
-                Q=self.Q,
-                M=self.M,
-                diverged=self.diverged,
-                T=self.task.T,
-                label_noise=self.task.label_noise,
-                meta=np.array(json.dumps(dict(self.meta))),
-            )
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Ensemble":
-        """Read an ensemble written by `save`.
-
-        Raises
-        ------
-        ValueError
-            If the file is not a saved ensemble, or is damaged.
-        """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-                alpha, loss, Q, M, diverged = (
-                    data[name] for name in ("alpha", "loss", "Q", "M", "diverged")
-                )
-                task = Task(M.shape[2], M.shape[3], data["T"], float(data["label_noise"]))
-                return cls(task, alpha, loss, Q, M, diverged, json.loads(str(data["meta"])))
-        except OSError:
-            raise
-        except Exception as error:  # a damaged archive can raise nearly anything
-            raise ValueError(
-                f"path must be an ensemble written by Ensemble.save, got {os.fspath(path)!r} "
-                f"({error}); save it again."
-            ) from None
-
-
-class EnsembleInterrupted(KeyboardInterrupt):
-    """Ctrl-C: `ensemble` holds the runs that were finished, in order of their index."""
-
-    def __init__(self, message: str, ensemble: Ensemble) -> None:
-        super().__init__(message)
-        self.ensemble = ensemble
-
-
-class StoreError(OSError):
-    """The store cannot be written: `ensemble` holds the runs that were finished."""
-
-    def __init__(self, message: str, ensemble: Ensemble) -> None:
-        super().__init__(message)
-        self.ensemble = ensemble
 
 
 def ensemble(
@@ -166,7 +51,8 @@ def ensemble(
     """Return independent runs of SGD from random starts.
 
     Run i is ``simulate(task, None, ..., rng=default_rng(SeedSequence(seed).spawn(i + 1)[i]))``,
-    bit for bit, whatever the executor, the number of workers and the batches.
+    bit for bit, whatever the executor, the number of workers and the batches (on processors of
+    one kind with one version of numba: another one may add up in another order).
 
     Parameters
     ----------
@@ -230,7 +116,7 @@ def ensemble(
             for batch in source:
                 collected.add(batch)
                 if kept is not None:
-                    kept.write(batch)
+                    _keep(kept, batch, collected)
                 bar.update(batch.stop - batch.start)
     except KeyboardInterrupt:
         raise EnsembleInterrupted(
@@ -238,15 +124,6 @@ def ensemble(
             "exception, and a store goes on from them.",
             collected.ensemble(),
         ) from None
-    except OSError as error:
-        if kept is None:
-            raise
-        raise StoreError(
-            f"store must be a folder that can be written, got {os.fspath(kept.folder)!r} "
-            f"({error.strerror or error}) with {collected.count}; make room and call again to go "
-            "on from there.",
-            collected.ensemble(),
-        ) from error
     finally:
         source.close()
     return collected.ensemble()
@@ -303,6 +180,18 @@ def _open(store: str | os.PathLike[str], job: pool.Job, collected: _Collected) -
             collected.ensemble(),
         ) from error
     return kept
+
+
+def _keep(kept: Store, batch: pool.Batch, collected: _Collected) -> None:
+    try:
+        kept.write(batch)
+    except OSError as error:
+        raise StoreError(
+            f"store must be a folder that can be written, got {os.fspath(kept.folder)!r} "
+            f"({error.strerror or error}) with {collected.count}; make room and call again to go "
+            "on from there.",
+            collected.ensemble(),
+        ) from error
 
 
 def _computed(

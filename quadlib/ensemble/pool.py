@@ -194,7 +194,7 @@ def _start_pool(workers: int) -> Executor:
     # Not fork: it copies the locks of this process's threads (a notebook has several).
     if "forkserver" in multiprocessing.get_all_start_methods():
         context: Any = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
+        context.set_forkserver_preload([__name__, "numba"])
     else:
         context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker)
