@@ -57,7 +57,7 @@ class Beyond(Explorer):
         moving = [self.ode, self.level, self.floor, *self.sgd, *self.learned, *self.noisy]
         self.live.animate(*moving, self.note)
         # Under the lines they belong to the background: their text would cost 10 ms a move
-        self.left.legend(loc="upper right", fontsize="small").set_zorder(1)
+        self.left.legend(loc="center right", fontsize="small").set_zorder(1)
         self.right.legend(loc="upper left", fontsize="small").set_zorder(1)
         return {
             "spread": ipywidgets.FloatSlider(
