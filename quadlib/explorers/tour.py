@@ -4,7 +4,7 @@ import math
 import time
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import ipywidgets
 import numpy as np
@@ -17,13 +17,12 @@ from quadlib.live import Caption, Explorer, Pieces
 from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
 from quadlib.plotting import PALETTE
 from quadlib.shapes import Array
-from quadlib.state import random_overlaps
+from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
 from quadlib.trajectory import DivergenceError, Trajectory, first_passage
 
 __all__ = ["Tour"]
 
-_POINTS = 201
 _NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2, 3, 5, 7]).ravel()
 _COLUMNS = ("α", "ODE loss", "M smallest", "M largest", "Q smallest", "Q largest")
 
@@ -84,7 +83,7 @@ class Tour(Explorer):
         figure.set_layout_engine("none")
         sides = dict(left=0.075, right=0.985, top=0.91, bottom=0.13, wspace=0.17)
         self.left, self.right = figure.subplots(1, 2, gridspec_kw=sides)
-        grey, blue, black = PALETTE["sgd"], PALETTE["ode"], PALETTE["theory"]
+        grey, blue, black, orange = (PALETTE[name] for name in ("sgd", "ode", "theory", "second"))
         (self.sgd,) = self.left.plot([], [], color=grey, lw=0.7, alpha=0.8, label="SGD runs")
         (self.ode,) = self.left.plot([], [], color=blue, lw=2, label="ODE, dot: escape")
         (self.levels,) = self.left.plot([], [], color=black, ls=":", lw=1.2, label="plateau, floor")
@@ -92,13 +91,10 @@ class Tour(Explorer):
         self.law.set_label("escape: mean ± std")
         (self.escapes,) = self.left.plot([], [], "o", color="0.35", ms=3)
         (self.ode_escape,) = self.left.plot([], [], "o", color=blue, ms=7)
-        self.note = self.left.text(0.0, 1.03, "", transform=self.left.transAxes)
-        self.note.set_color(PALETTE["flow"])
+        self.note = self.left.set_title("", loc="left", fontsize="medium", color=PALETTE["flow"])
         self.left.set(xlabel="α = samples / N", ylabel="population loss")
-        (self.Q,) = self.right.plot(
-            [], [], color=PALETTE["second"], lw=1.5, label="eigenvalues of Q"
-        )
-        (self.M,) = self.right.plot([], [], color=blue, lw=1.5, label="singular values of M")
+        (self.Q,) = self.right.plot([], [], color=orange, label="eigenvalues of Q")
+        (self.M,) = self.right.plot([], [], color=blue, label="singular values of M")
         self.right.set(xlabel="α = samples / N", ylabel="overlaps of the ODE")
         self.live.animate(self.sgd, self.ode, self.levels, self.law, self.escapes, self.ode_escape)
         self.live.animate(self.note, self.Q, self.M)
@@ -111,7 +107,7 @@ class Tour(Explorer):
             "log_N": controls.log_dimension(3.0),
             "eta": controls.learning_rate(),
             "label_noise": ipywidgets.FloatSlider(
-                0.0, min=0.0, max=1.0, step=0.05, description="label noise"
+                0.0, max=1.0, step=0.05, description="label noise"
             ),
             "constraint": controls.constraint(),
             "runs": ipywidgets.IntSlider(20, 0, 50, description="SGD runs"),
@@ -193,23 +189,20 @@ def _setting(values: dict[str, Any]) -> Setting:
 
 def _ode(setting: Setting) -> Trajectory:
     start = random_overlaps(setting.task, setting.N, setting.rng(0), constraint=setting.constraint)
-    points = np.linspace(0.0, setting.end, _POINTS)
-    try:
-        return integrate(
-            setting.task, start, eta=setting.eta, alpha=points, constraint=setting.constraint,
-            rtol=1e-5,
-        )  # fmt: skip
-    except DivergenceError as error:
-        return error.trajectory
+    return _follow(integrate, setting, start, rtol=1e-5)
 
 
 def _sgd(setting: Setting, run: int) -> Trajectory:
-    points = np.linspace(0.0, setting.end, _POINTS)
+    more = dict(N=setting.N, rng=setting.rng(run), method=setting.method, progress=False)
+    return _follow(simulate, setting, None, **more)
+
+
+def _follow(rung: Any, setting: Setting, start: Overlaps | None, **more: Any) -> Trajectory:
+    """Return the trajectory, as far as it goes."""
+    more |= dict(eta=setting.eta, constraint=setting.constraint)
     try:
-        return simulate(
-            setting.task, None, eta=setting.eta, alpha=points, N=setting.N, rng=setting.rng(run),
-            method=setting.method, constraint=setting.constraint, progress=False,
-        )  # fmt: skip
+        run = rung(setting.task, start, alpha=np.linspace(0.0, setting.end, 201), **more)
+        return cast(Trajectory, run)
     except DivergenceError as error:
         return error.trajectory
 

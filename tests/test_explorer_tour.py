@@ -1,0 +1,213 @@
+import html
+import io
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import quadlib as ql
+from quadlib.explorers.tour import Tour
+
+ROOT = Path(__file__).parents[1]
+RANGES = {
+    "p": (1, 2, 7, 16),
+    "p_star": (1, 2, 4),
+    "log_N": (1.0, 1.25, 3.0, 6.5, 12.0),
+    "eta": (0.005, 0.05, 0.25, 0.3, 0.5),
+    "label_noise": (0.0, 0.3, 1.0),
+    "constraint": ("free", "spherical"),
+    "runs": (0, 20, 50),
+}
+
+
+class Eager(Tour):
+    """The runs come at once."""
+
+    pause = 0.0
+
+
+class Bare(Tour):
+    """The runs never come."""
+
+    def later(self, pieces):
+        pass
+
+
+@pytest.fixture(scope="module")
+def bare():
+    return Bare()
+
+
+@pytest.fixture(scope="module")
+def eager():
+    explorer = Eager()
+    explorer.finish()
+    return explorer
+
+
+def choose(explorer, **values):
+    """Show these values, all others at their defaults."""
+    defaults = dict(p=4, p_star=2, log_N=3.0, eta=0.05, label_noise=0.0, constraint="free", runs=20)
+    explorer._busy = True  # several changes, one picture
+    for name, value in (defaults | values).items():
+        explorer.controls[name].value = value
+    explorer._busy = False
+    explorer.update()
+    explorer.finish()
+    return explorer
+
+
+def pixels(explorer):
+    return np.asarray(Image.open(io.BytesIO(explorer._png)).convert("RGB"))
+
+
+def is_well(explorer):
+    """A picture in words, or one whole sentence."""
+    if explorer.error:
+        assert re.fullmatch(r"[A-Za-z][^.:!]*[^:]*\.", explorer.error), explorer.error
+        assert "Error" not in explorer.error
+    assert "nan" not in explorer.alt_text
+
+
+def test_ranges_are_those_of_the_controls(bare):
+    for name, values in RANGES.items():
+        control = bare.controls[name]
+        if hasattr(control, "options"):
+            assert values == tuple(control.options)
+        else:
+            assert (values[0], values[-1]) == (control.min, control.max)
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_every_control_changes_picture_and_words(bare, name):
+    seen = {}
+    for value in RANGES[name]:
+        choose(bare, **{name: value})
+        assert not bare.error
+        is_well(bare)
+        seen[bare.alt_text] = pixels(bare).tobytes()
+    if name != "runs":  # they come later
+        assert len(seen) == len(set(seen.values())) == len(RANGES[name])
+
+
+def test_extremes_in_pairs_give_a_picture_or_a_sentence(bare):
+    names = [name for name in RANGES if name != "runs"]
+    for one, other in itertools.combinations(names, 2):
+        for a, b in itertools.product((0, -1), repeat=2):
+            choose(bare, **{one: RANGES[one][a], other: RANGES[other][b]})
+            is_well(bare)
+
+
+def test_too_few_dimensions_are_told(bare):
+    choose(bare, p=16, log_N=1.0)
+    assert bare.error.startswith("N must be at least p + p_star = 18, got 10")
+    choose(bare)
+    assert bare.error == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (dict(eta=0.5), "η = 0.5 is too large: the ODE diverges after α = "),
+        (dict(eta=0.5, constraint="spherical"), "The plateau attracts at η = 0.5: lower η."),
+        (dict(eta=0.26), "η = 0.26 is above η_c = 0.25: solutions repel."),
+        (dict(p=1), "p < p*: the loss cannot reach zero."),
+        (dict(), "Free norms"),
+    ],
+)
+def test_a_setting_that_spoils_the_story_says_so(bare, values, sentence):
+    choose(bare, **values)
+    assert bare.alt_text.startswith(sentence)
+    assert bool(bare.note.get_text()) == bool(values)
+
+
+def number(pattern, text):
+    found = re.search(pattern, text)
+    assert found, text
+    return float(found[1])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        dict(),
+        dict(p=6, p_star=3, log_N=5.0, eta=0.1, label_noise=0.4),
+        dict(p=3, log_N=2.5, constraint="spherical"),
+    ],
+)
+def test_the_words_are_those_of_the_library(bare, values):
+    choose(bare, **values)
+    all_values = {name: control.value for name, control in bare.controls.items() if name in RANGES}
+    task = ql.Task(all_values["p"], all_values["p_star"], label_noise=all_values["label_noise"])
+    N, eta, constraint = (
+        round(10 ** all_values["log_N"]),
+        all_values["eta"],
+        all_values["constraint"],
+    )
+    start = ql.random_overlaps(task, N, np.random.default_rng((0, 0)), constraint=constraint)
+    end = bare.left.get_xlim()[1]
+    ode = ql.integrate(task, start, eta=eta, alpha=end, constraint=constraint)
+    alt = bare.alt_text
+    level = ql.plateau(task, eta, constraint).loss
+    assert number(r"plateau is at ([\d.]+);", alt) == pytest.approx(level, abs=6e-4)
+    assert number(r"lost at α = ([\d.]+);", alt) == pytest.approx(ode.escape_time(), abs=0.15)
+    assert number(r"begins at ([\d.]+);", alt) == pytest.approx(ode.loss[0], rel=6e-3)
+    largest = np.linalg.svd(ode.M[-1], compute_uv=False)[0]
+    assert number(r"M reach [\d.]+ to ([\d.]+),", alt) == pytest.approx(largest, abs=0.01)
+    row = bare._caption.rows[-1]
+    assert row[0] == pytest.approx(end)
+    assert row[-1] == pytest.approx(np.linalg.eigvalsh(ode.Q[-1])[-1], rel=1e-3)
+    assert len(bare._caption.rows) <= 30
+
+
+@pytest.mark.parametrize(
+    "values",
+    [dict(runs=50), dict(log_N=12.0, runs=50), dict(constraint="spherical", label_noise=0.2)],
+)
+def test_runs_escape_when_the_law_says(eager, values):
+    choose(eager, **values)
+    assert not eager.error
+    found = re.search(r"escape at α = ([\d.]+) ± ([\d.]+) \(law: ([\d.]+) ± ", eager.alt_text)
+    assert found, eager.alt_text
+    mean, spread, law = map(float, found.groups())
+    runs = eager.controls["runs"].value
+    assert f"{runs} of {runs} SGD runs" in eager.alt_text
+    # The law is good to 1 %; the mean of the runs to its standard error
+    assert abs(mean - law) <= 0.02 * law + 4 * spread / np.sqrt(runs)
+    low, high = np.nanmin(eager.escapes.get_xdata()), np.nanmax(eager.escapes.get_xdata())
+    assert low < mean < high
+
+
+def test_runs_are_drawn_and_a_new_seed_changes_them(eager):
+    choose(eager)
+    with_runs, words = pixels(eager), eager.alt_text
+    choose(eager, runs=0)
+    assert "SGD" not in eager.alt_text
+    assert (pixels(eager) != with_runs).any()
+    choose(eager)
+    assert eager.alt_text == words
+    eager.controls["seed"].click()
+    eager.finish()
+    assert eager.alt_text != words
+    assert not eager.error
+    eager._clicks["seed"] = 0
+
+
+def test_runs_past_the_critical_learning_rate_are_counted_as_divergent(eager):
+    choose(eager, eta=0.5, runs=5)
+    assert not eager.error
+    assert eager.alt_text.endswith("0 of 5 SGD runs (sample by sample) escape, 5 diverge.")
+
+
+def test_readme_shows_the_default_picture_in_the_same_words(eager):
+    choose(eager)
+    shown = re.search(r"!\[([^\]]*)\]\(docs/tour\.png\)", (ROOT / "README.md").read_text("utf-8"))
+    assert shown
+    assert html.unescape(shown[1]) == eager.alt_text
+    image = Image.open(ROOT / "docs" / "tour.png").convert("RGB")
+    # Fonts and rounding may move single pixels from machine to machine
+    differ = (np.abs(np.asarray(image).astype(int) - pixels(eager)) > 40).any(-1).mean()
+    assert differ < 0.03
