@@ -44,10 +44,10 @@ class Finding:
     @property
     def sigmas(self) -> float:
         """Deviation beyond the tolerance, in standard errors."""
-        beyond = max(0.0, abs(self.measured - self.predicted) - self.tolerance)
-        if beyond == 0.0:
+        beyond = abs(self.measured - self.predicted) - self.tolerance
+        if beyond <= 0:
             return 0.0
-        return beyond / self.error if self.error > 0 else math.inf
+        return beyond / self.error if self.error > 0 and math.isfinite(beyond) else math.inf
 
     @property
     def verdict(self) -> str:

@@ -184,7 +184,7 @@ def C1(effort: Effort) -> Iterator[Finding]:
 )
 def random_start(effort: Effort) -> Iterator[Finding]:
     """SGD against the ODE from the very same random start, on to the escape."""
-    runs, sizes = (2000 if effort == "full" else 100), [10**4, 10**6, 10**8]
+    runs, sizes = (2000 if effort == "full" else 60), [10**4, 10**6, 10**8]
     both = [_delays(N, runs) for N in sizes]
     early, late = ([_rms(values) for values in column] for column in zip(*both, strict=True))
     for what, predicted, points in (
@@ -202,7 +202,7 @@ def _delays(N: int, runs: int) -> tuple[Array, Array]:
     """Distances up to α = 5 from the ODE with the same start, and differences of escape times."""
     law = escape_law(_TASK, N, _ETA)
     alpha = np.concatenate(
-        [np.linspace(0, 5, 11), np.linspace(5, law.mean + 12 * law.std, 301)[1:]]
+        [np.linspace(0, 5, 11), np.linspace(5, law.mean + 12 * law.std, 201)[1:]]
     )
     early, late = np.empty(runs), np.empty(runs)
     for i, child in enumerate(np.random.SeedSequence([7, N]).spawn(runs)):

@@ -1,0 +1,34 @@
+"""Measure every claim and write their table: ``python -m quadlib.claims README.md [full]``."""
+
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from quadlib.claims import ALL, Table
+from quadlib.claims.base import Effort
+
+BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+
+
+def main(path: Path, effort: Effort) -> bool:
+    """Replace what stands between the two marks; return whether all claims hold."""
+    before, rest = path.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    verdicts = [claim.check(effort) for claim in tqdm(ALL, unit="claim")]
+    findings = [finding for verdict in verdicts for finding in verdict.findings]
+    holding = sum(finding.holds for finding in findings)
+    head = (
+        f"Measured by `python -m quadlib.claims README.md {effort}`: {holding} of "
+        f"{len(findings)} findings hold, within their tolerance and four standard errors.\n\n"
+    )
+    text = f"{before}{BEGIN}\n{head}{Table(verdicts).to_markdown()}{END}{after}"
+    path.write_text(text, encoding="utf-8")
+    return holding == len(findings)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["quick"], ["full"]):
+        sys.exit("usage: python -m quadlib.claims README.md [quick|full]")
+    chosen: Effort = "full" if sys.argv[2:] == ["full"] else "quick"
+    sys.exit(not main(Path(sys.argv[1]), chosen))
