@@ -24,7 +24,7 @@ def main(path: Path, effort: Effort) -> bool:
     )
     text = f"{before}{BEGIN}\n{head}{Table(verdicts).to_markdown()}{END}{after}"
     path.write_text(text, encoding="utf-8")
-    return holding == len(findings)
+    return bool(holding == len(findings))
 
 
 if __name__ == "__main__":
