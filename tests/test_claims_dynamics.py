@@ -75,6 +75,6 @@ def test_a_distance_needs_equal_times():
     a, b = (ql.integrate(task, start, eta=0.1, alpha=[0.0, end]) for end in (1.0, 2.0))
     with pytest.raises(ValueError, match="same times"):
         distance(a, b)
-    far = ql.integrate(task, start, eta=0.3, alpha=[0.0, 1.0])
+    far = ql.integrate(task, start, eta=0.05, alpha=[0.0, 1.0])
     square = ((a.Q - far.Q) ** 2 + (a.M - far.M) ** 2).sum() / 2
     assert distance(a, far) == pytest.approx(square**0.5)
