@@ -12,6 +12,9 @@ from quadlib.claims.beyond import any_N as any_N
 from quadlib.claims.beyond import floor as floor
 from quadlib.claims.beyond import past_eta_c as past_eta_c
 from quadlib.claims.beyond import staircase as staircase
+from quadlib.claims.bias import C3 as C3
+from quadlib.claims.bias import C4 as C4
+from quadlib.claims.bias import blur as blur
 from quadlib.claims.dynamics import C1 as C1
 from quadlib.claims.dynamics import one_law as one_law
 from quadlib.claims.dynamics import random_start as random_start
@@ -23,6 +26,7 @@ from quadlib.claims.landscape import sampled as sampled
 # In the order of the notebooks
 ALL: tuple[Claim, ...] = (
     *(C1, random_start, one_law),
+    *(C3, C4, blur),
     *(C5, multiplicities, quartic, sampled),
     *(staircase, floor, past_eta_c, any_N),
 )

@@ -1,103 +1,33 @@
 """C3 and C4: a manifold of solutions, and which of them is chosen; the blur of single runs."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from quadlib.bias import closest_solution, conserved_quantity
-from quadlib.checks import as_generator
+from quadlib.checks import Constraint
+from quadlib.claims.alignment import (
+    dimension,
+    end_angles,
+    ode_deviations,
+    polar_factor,
+    predicted_blur,
+    random_solution,
+    sgd_misalignments,
+)
 from quadlib.claims.base import Effort, Finding, claim
-from quadlib.dynamics import simulate
 from quadlib.dynamics.flow import gradient_flow
 from quadlib.dynamics.ode import integrate
 from quadlib.escape import escape_law
-from quadlib.plateau import plateau
 from quadlib.shapes import Array, Float
 from quadlib.state import Overlaps, Weights, loss, random_overlaps, random_weights
 from quadlib.task import Task
 from quadlib.trajectory import Trajectory
 
-__all__ = [
-    "C3",
-    "C4",
-    "blur",
-    "blurred",
-    "dimension",
-    "distances",
-    "end_angles",
-    "misalignment",
-    "ode_deviations",
-    "polar_factor",
-    "predicted_blur",
-    "random_solution",
-    "sgd_misalignments",
-    "whitened",
-]
+__all__ = ["C3", "C4", "blur", "power_law"]
 
 _HOME = "04_implicit_bias"
-
-
-def polar_factor(M: Array) -> Array:
-    """Return O = M(MᵀM)^{-1/2} of each matrix, (5.3): √(p/p*) O W* is the closest solution."""
-    left, _, right = np.linalg.svd(M, full_matrices=False)
-    return np.asarray(left @ right)
-
-
-def misalignment(O: Array, other: Array) -> Array:
-    """Return 1 − tr OᵀO'/p* of polar factors, without loss of digits where they nearly agree."""
-    return np.asarray(((O - other) ** 2).sum((-2, -1)) / (2 * min(O.shape[-2:])))
-
-
-def random_solution(task: Task, rng: np.random.Generator | int) -> Overlaps:
-    """Draw a zero-loss solution W = √(p/p*) O W*, O uniform, (5.4); return its overlaps."""
-    p, k = task.p, task.p_star
-    O = polar_factor(as_generator(rng).standard_normal((p, k)))
-    return Overlaps(p / k * O @ task.T @ O.T, np.sqrt(p / k) * O @ task.T)
-
-
-def distances(task: Task, state: Overlaps, O: Float[Array, "*n p k"]) -> Float[Array, "*n"]:
-    """Return ‖W − √(p/p*) O W*‖/√N, from the overlaps of W."""
-    p, k = task.p, task.p_star
-    square = np.trace(state.Q) + p / k * np.trace(task.T)
-    return np.asarray(np.sqrt(square - 2 * np.sqrt(p / k) * (O * state.M).sum((-2, -1))))
-
-
-def dimension(task: Task, seed: int = 0) -> int:
-    """Dimension of the set of zero-loss points around one of them, found by minimising the loss.
-
-    From near a solution the loss is minimised again and again; the points reached fill a piece of
-    the set, and its widths in all directions are singular values. Nothing is assumed of the set.
-    """
-    from scipy.optimize import least_squares
-
-    p, k, N = task.p, task.p_star, task.p + task.p_star
-    rng = np.random.default_rng(seed)
-    W_star = random_weights(task, N, rng).W_star / np.sqrt(N)
-    centre = np.sqrt(p / k) * polar_factor(rng.standard_normal((p, k))) @ W_star
-
-    def residual(x: Array) -> Array:
-        """Numbers whose squares add up to the loss, Δ = xᵀEx: ½(tr E)² + tr E²."""
-        w = x.reshape(p, N)
-        E = w.T @ w / p - W_star.T @ W_star / k
-        return np.append(E.ravel(), np.trace(E) / np.sqrt(2))
-
-    size, tight = 1e-4, {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15}
-    starts = centre + size * rng.standard_normal((p * N, p, N))
-    reached = [least_squares(residual, start.ravel(), **tight).x for start in starts]
-    widths = np.linalg.svd(np.array(reached) - centre.ravel(), compute_uv=False)
-    return int((widths > 0.1 * size * np.sqrt(len(starts))).sum())
-
-
-def end_angles(angles: Array, constraint: str) -> Array:
-    """End points of the ODE, p = 2 and p* = 1, as angles; it starts at Q = I and these angles."""
-    task, eta = Task(2, 1), 0.1
-    ends = np.empty(len(angles))
-    for i, angle in enumerate(angles):
-        start = Overlaps(np.eye(2), 0.01 * np.array([[np.cos(angle)], [np.sin(angle)]]))
-        how = {"eta": eta, "alpha": [400.0], "constraint": constraint, "rtol": 1e-10}
-        M = integrate(task, start, **how).M[-1]
-        ends[i] = np.arctan2(M[1, 0], M[0, 0])
-    return ends
 
 
 @claim(
@@ -128,32 +58,12 @@ def C3(effort: Effort) -> Iterator[Finding]:
         far = max(far, float(np.abs(singular - 1).max()))
     yield Finding("p = p* = 3: flow from random starts ends off it by", 0, far, tolerance=1e-6)
 
-    angles = 0.1 + np.arange(24) * np.pi / 12
-    for constraint, predicted in (("free", len(angles)), ("spherical", 4)):
+    angles: Array = 0.1 + np.arange(24) * np.pi / 12
+    cases: tuple[tuple[Constraint, int], ...] = (("free", len(angles)), ("spherical", 4))
+    for constraint, predicted in cases:
         ends = np.round(end_angles(angles, constraint) / (2 * np.pi) * 1e3) % 1000
         name = f"{constraint}, p = 2, p* = 1: end points of the ODE from {len(angles)} angles"
         yield Finding(name, predicted, len(np.unique(ends)))
-
-
-def whitened(state: Overlaps) -> Array:
-    """Return Q^{-1/2} M, whose polar factor is the flow's end point but for O(1/N)."""
-    values, vectors = np.linalg.eigh(state.Q)
-    return np.asarray((vectors / np.sqrt(values)) @ vectors.T @ state.M)
-
-
-def ode_deviations(
-    task: Task, eta: float, N: int, runs: int, seed: int = 0, gradient_noise: bool = True
-) -> Float[Array, "runs 2"]:
-    """‖O∞ − O‖ for O of the closest solution, and for the polar factor of Q(0)^{-1/2} M(0)."""
-    end = (np.log(N) / 2 + 9) / plateau(task, eta).escape_rate
-    how = {"eta": eta, "alpha": [float(end)], "gradient_noise": gradient_noise, "rtol": 1e-10}
-    out = np.empty((runs, 2))
-    for row, child in zip(out, np.random.SeedSequence([seed, N]).spawn(runs), strict=True):
-        start = random_overlaps(task, N, np.random.default_rng(child))
-        O = polar_factor(integrate(task, start, **how).M[-1])
-        for i, M in enumerate((start.M, whitened(start))):
-            row[i] = np.linalg.norm(O - polar_factor(M))
-    return out
 
 
 @claim(
@@ -189,7 +99,9 @@ def C4(effort: Effort) -> Iterator[Finding]:
     for name, noise in (("flow", False), ("ODE", True)):
         found = np.array([ode_deviations(task, 0.05, N, runs, 2, noise) for N in sizes])
         slope, error = power_law(sizes, found[:, :, 0])
-        yield Finding(f"exponent in N of ‖O∞ − O_0‖, {name}, random start", -0.5, slope, error, 0.01)
+        yield Finding(
+            f"exponent in N of ‖O∞ − O_0‖, {name}, random start", -0.5, slope, error, 0.01
+        )
         if not noise:
             # What is left of Q − qI at the escape: it decays as e^{−8ηα/(p+2)}, α = (p*/8η) ln N
             predicted, (slope, error) = -1 / 2 - 2 / 6, power_law(sizes, found[:, :, 1])
@@ -211,7 +123,7 @@ def _flow_end_distance() -> float:
     drawn = random_weights(task, N, 5)
     left, _, right = np.linalg.svd(drawn.W, full_matrices=False)
     start = Weights(np.sqrt(N) * left @ right, drawn.W_star)  # Q(0) = I
-    how = {"eta": 0.1, "alpha": [400.0], "gradient_noise": False, "rtol": 1e-12}
+    how: dict[str, Any] = {"eta": 0.1, "alpha": [400.0], "gradient_noise": False, "rtol": 1e-12}
     M = integrate(task, start.overlaps, **how).M[-1]
     gap = M @ start.W_star - closest_solution(start)
     return float(np.linalg.norm(gap) / np.sqrt(N))
@@ -226,41 +138,6 @@ def power_law(x: Sequence[float] | Array, samples: Float[Array, "n runs"]) -> tu
     return float(weight @ np.log(square) / 2), float(np.sqrt((weight**2 * error**2).sum()))
 
 
-def blurred(
-    M: Float[Array, "*n p k"], variance: float, rng: np.random.Generator | int
-) -> Float[Array, "*n"]:
-    """Misalignment of each M with itself plus Gaussian noise of this variance in each entry."""
-    noise = np.sqrt(variance) * as_generator(rng).standard_normal(M.shape)
-    return misalignment(polar_factor(M), polar_factor(M + noise))
-
-
-def predicted_blur(p: int, p_star: int, epsilon: float, draws: int = 40_000) -> tuple[float, float]:
-    """Mean misalignment 1 − cos of single runs of SGD, (5.5), and its standard error."""
-    rng = np.random.default_rng(0)
-    found = blurred(rng.standard_normal((draws, p, p_star)), epsilon, rng)
-    return float(found.mean()), float(found.std(ddof=1) / np.sqrt(draws))
-
-
-def sgd_misalignments(
-    task: Task, eta: float, N: int, runs: int, seed: int = 0, method: str = "diffusion"
-) -> Float[Array, " runs"]:
-    """Misalignment of the end point of independent runs of SGD with their closest solution.
-
-    The diffusion takes short steps, or the noise of the plateau would be a few draws of a heavy
-    tail instead of the Gaussian that many samples add up to.
-    """
-    law = escape_law(task, N, eta)
-    alpha = [0.0, law.mean + 4 * law.std]
-    step = 0.004 / law.rate if method == "diffusion" else None
-    out = np.empty(runs)
-    for i, child in enumerate(np.random.SeedSequence([seed, N]).spawn(runs)):
-        rng = np.random.default_rng(child)
-        how = {"eta": eta, "alpha": alpha, "N": N, "rng": rng, "method": method, "step": step}
-        O = polar_factor(simulate(task, None, progress=False, **how).M)
-        out[i] = misalignment(O[0], O[1])
-    return out
-
-
 @claim(
     "blur",
     "A run of SGD picks the closest solution up to a blur that N does not reduce; it shrinks with "
@@ -271,7 +148,11 @@ def blur(effort: Effort) -> Iterator[Finding]:
     """Misalignment 1 − cos against (5.5): in N, in η, and where it has a closed form."""
     runs = 4000 if effort == "full" else 200
     task, name = Task(4, 2), "mean 1 − cos, p = 4, p* = 2, "
-    cases = [(0.05, 500, "overlaps"), (0.05, 10**6, "diffusion"), (0.05, 10**10, "diffusion")]
+    cases: list[tuple[float, int, Any]] = [
+        (0.05, 500, "overlaps"),
+        (0.05, 10**6, "diffusion"),
+        (0.05, 10**10, "diffusion"),
+    ]
     samples = []
     for eta, N, method in [*cases, (0.01, 10**6, "diffusion")]:
         predicted, spread = predicted_blur(4, 2, escape_law(task, N, eta).v_eff - 1)
