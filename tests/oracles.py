@@ -38,6 +38,16 @@ def naive_sgd(
     return np.array(Q), np.array(M)
 
 
+def chi(freedom: int, rng: np.random.Generator) -> float:
+    """The root of a chi-square number, by Marsaglia and Tsang's rejection."""
+    q = freedom / 2 - 1 / 3
+    while True:
+        z, reach = rng.standard_normal(), rng.standard_exponential()
+        v = (1 + z / np.sqrt(9 * q)) ** 3
+        if v > 0 and -reach < z**2 / 2 + q * (1 - v + np.log(v)):
+            return float(np.sqrt(2 * q * v))
+
+
 def overlap_chain(
     task: ql.Task,
     start: ql.Overlaps,
@@ -46,7 +56,6 @@ def overlap_chain(
     steps: list[int],
     rng: np.random.Generator,
     spherical: bool = False,
-    block: int = 6,
 ) -> Run:
     """SGD in a basis: teacher, students, and a new direction for each input, (8.1)-(8.5).
 
@@ -55,7 +64,7 @@ def overlap_chain(
     """
     p, k = task.p, task.p_star
     outside = N - k - p
-    block = max(1, min(block, outside))
+    block = max(1, min(5 + -(k + p + 5) % 4, outside))
     t, teacher = np.linalg.eigh(task.T)
     m = start.M @ teacher / np.sqrt(t)
     values, vectors = np.linalg.eigh(start.Q - m @ m.T)
@@ -70,7 +79,7 @@ def overlap_chain(
         x = np.zeros(len(F))
         x[: k + p + j] = rng.standard_normal(k + p + j)
         if outside > 0:
-            x[k + p + j] = np.sqrt(rng.chisquare(outside - j))
+            x[k + p + j] = chi(outside - j, rng)
         fields = F.T @ x
         error = np.mean(fields**2) - t @ x[:k] ** 2 / k
         if task.label_noise > 0:

@@ -11,27 +11,26 @@ from quadlib.task import Task
 
 __all__ = ["OverlapChain"]
 
-BLOCK = 6
-"""Inputs for which new directions are opened before the basis is made small again."""
+BLOCK = 5
+"""Directions opened, at least, before the basis is made small again; up to three more fill
+a row of F to a multiple of four numbers, the width of the arithmetic."""
+
+TINY = 1e-280
+"""The square of a length whose inverse would overflow."""
 
 
 class OverlapChain:
-    r"""One-pass SGD in a basis of k = p* + p directions, exact in law for every N ≥ p + p*.
+    r"""One-pass SGD in a basis of few directions, exact in law for every N ≥ p + p*.
 
-    The first p* directions are the teacher's, the next p span the students: W = √N Fᵀ E with
-    orthonormal rows E and F (k, p). Of an input only its k coordinates x_j ~ N(0, I) and its
-    products with the earlier inputs of a block of steps matter. The parts outside the basis
-    are independent Gaussian vectors of dimension D = N − k, and Y Yᵀ is their Gram matrix if
+    The students are W = √N F E. The first p* of the orthonormal rows of E are the teacher's
+    directions, the next p span the students. Of an input only its coordinates in the basis
+    matter, x ~ N(0, I), and the length χ of the rest, whose direction joins the basis:
 
-    .. math:: Y_{ji} \sim N(0, 1) \;(i < j), \qquad Y_{jj}^2 \sim χ^2(D - j).
+    .. math:: χ^2 \sim χ^2(N - p^* - p - j)
 
-    With V the students before rescaling (w_i = P_i v_i, P = 1 if free), a step is
-
-    .. math:: μ_j &= F^T x_j - \sum_{i<j} c_i (x_i \cdot x_j + y_i \cdot y_j), \quad λ = P μ_j,\\
-              c_j &= (2ηΔ/N) μ_j .
-
-    After the block F and its new rows −Yᵀc, p + BLOCK of them without the teacher's, are
-    reduced to p by a QR factorisation.
+    for the j-th input after the basis was last made small. In this basis a step is the step of
+    literal SGD, w ← P (w − (2ηΔλ/N) x), with P = 1 if free. When the new directions are too
+    many, those that are not the teacher's are rotated by an LQ factorisation into the first p.
 
     Notes
     -----
@@ -52,33 +51,30 @@ class OverlapChain:
         p, k = task.p, task.p_star
         t, self.teacher = np.linalg.eigh(task.T)
         self.root_t = np.sqrt(t)
-        m = (start.M @ self.teacher / self.root_t).T  # (8.1)
-        g, R = np.linalg.eigh(start.Q - m.T @ m)
-        B = np.sqrt(np.maximum(g, 0.0))[:, None] * R.T
-        block = max(1, min(BLOCK, N - k - p))
-        self.F = np.vstack([m, B, np.zeros((block, p))])
-        self.P = np.ones(p)
-        self.x = np.zeros((block, k + p + block))
-        self.c = np.zeros((block, p))
-        self.scratch = (np.zeros(p), np.zeros(p), np.zeros((p, p)))
-        self.position = 0
+        m = start.M @ self.teacher / self.root_t  # (8.1)
+        g, R = np.linalg.eigh(start.Q - m @ m.T)
+        block = BLOCK + -(k + p + BLOCK) % 4
+        self.F = np.zeros((p, k + p + block))
+        self.F[:, :k] = m
+        self.F[:, k : k + p] = R * np.sqrt(np.maximum(g, 0.0))
+        self.x, self.scratch = np.zeros((2, k + p + block)), (np.zeros(p), np.zeros((p, p)))
         bound = 1e6 * (1 + np.trace(start.Q) / p + np.trace(task.T) / k)
         noise = np.sqrt(task.label_noise)
         self.constants = (t / k, 2 * eta / N, N - k - p, noise, bound, spherical, rng)
-        self.loop = _loop(p, k, block)
+        self.loop = _loop(p, k, max(1, min(block, N - k - p)))
+        self.done = -1
+        self.advance(1)  # only draws the first input
 
     def advance(self, steps: int) -> bool:
         """Do some SGD steps; False if the error Δ left all bounds."""
-        self.position, finite = self.loop(
-            steps, self.position, self.F, self.P, self.x, self.c, *self.scratch, *self.constants
-        )
+        finite = self.loop(self.done, steps, self.F, self.x, *self.scratch, *self.constants)
+        self.done += steps
         return bool(finite)
 
     def overlaps(self) -> tuple[Array, Array]:
-        """Q and M after the steps done so far, in the middle of a block or not."""
-        j, k = self.position, len(self.root_t)
-        F = (self.F - self.x[:j].T @ self.c[:j]) * self.P
-        return F.T @ F, F[:k].T * self.root_t @ self.teacher.T
+        """Q and M after the steps done so far."""
+        F, k = self.F, len(self.root_t)
+        return F @ F.T, F[:, :k] * self.root_t @ self.teacher.T
 
 
 @compiled
@@ -86,15 +82,12 @@ def _loop(p: int, k: int, block: int) -> Any:
     d = k + p
 
     def loop(
+        done: int,
         steps: int,
-        j: int,
         F: Any,
-        P: Any,
-        x: Any,
-        c: Any,
-        mu: Any,
-        dot: Any,
-        R: Any,
+        inputs: Any,
+        field: Any,
+        L: Any,
         weight: Any,
         rate: float,
         D: int,
@@ -102,85 +95,80 @@ def _loop(p: int, k: int, block: int) -> Any:
         bound: float,
         spherical: bool,
         rng: Any,
-    ) -> Any:
-        for _ in range(steps):
-            mu[:] = 0.0
-            target = 0.0
-            for a in range(k):
-                z = rng.standard_normal()
-                x[j, a] = z
-                target += weight[a] * z * z
-                for i in range(p):
-                    mu[i] += F[a, i] * z
-            for a in range(k, d):
-                z = rng.standard_normal()
-                x[j, a] = z
-                for i in range(p):
-                    mu[i] += F[a, i] * z
-            for b in range(j):
-                x[j, d + b] = rng.standard_normal()
+    ) -> bool:
+        def chi(freedom: int) -> float:
+            """By Marsaglia and Tsang: χ² = 2q(1 + t)³, the density of t being that of a normal
+            times exp(−q g(t)), g = 3t − 3t²/2 + t³ − 3 ln(1 + t) ≤ 3t⁴/2 for t > −1/2.
+            """
+            q = freedom / 2 - 1 / 3
+            c = 1 / np.sqrt(9 * q)
+            while True:
+                t = c * rng.standard_normal()
+                reach = rng.standard_exponential() / q
+                if (t > -0.5 and reach > 1.5 * t**4) or (
+                    t > -1 and reach > 3 * t - 1.5 * t**2 + t**3 - 3 * np.log1p(t)
+                ):
+                    return np.sqrt(2 * q * (1 + t) ** 3)  # type: ignore[no-any-return]
+
+        new, x = inputs[done % 2], inputs[1 - done % 2]
+        j = done % block
+        for step in range(done, done + steps):
+            x, new = new, x
+            error, output = 0.0, 0.0
+            if noise > 0.0 and step >= 0:
+                error = -noise * rng.standard_normal()  # (1.2)
+            # An input is drawn a step ahead: the processor overlaps it with the step
+            j = j + 1 if j + 1 < block else 0
+            if j < 2:
+                new[d:] = 0.0
+            for a in range(d + j):
+                new[a] = rng.standard_normal()
             if D > 0:
-                x[j, d + j] = np.sqrt(rng.chisquare(D - j))  # (8.5)
-            for b in range(j):
-                product = 0.0
-                for a in range(d + block):
-                    product += x[b, a] * x[j, a]
-                for i in range(p):
-                    mu[i] -= product * c[b, i]
-            output = 0.0
+                new[d + j] = chi(D - j)  # (8.5)
+            if step < 0:
+                continue
+            for a in range(k):
+                error -= weight[a] * x[a] * x[a]
             for i in range(p):
-                output += (P[i] * mu[i]) ** 2
-            error = output / p - target
-            if noise > 0.0:
-                error -= noise * rng.standard_normal()
+                row, total = F[i], 0.0
+                for a in range(len(row)):
+                    total += row[a] * x[a]
+                field[i] = total
+                output += total * total
+            error += output / p
             if not abs(error) < bound:
-                return j, False
-            h = rate * error
-            for i in range(p):
-                c[j, i] = h * mu[i]
+                return False
+            square = 0.0
             if spherical:
-                R2 = 0.0
-                for a in range(d + block):
-                    R2 += x[j, a] ** 2
-                for i in range(p):
-                    change = h * (P[i] * mu[i]) ** 2
-                    P[i] /= np.sqrt(1 - 2 * change + h * change * R2)
-            j += 1
-            if j == block:
-                for b in range(block):
-                    for a in range(d + block):
-                        for i in range(p):
-                            F[a, i] -= x[b, a] * c[b, i]
-                if spherical:  # measured, since a deviation from the sphere may grow as e^α
-                    for i in range(p):
-                        square = 0.0
-                        for a in range(d + block):
-                            square += F[a, i] * F[a, i]
-                        P[i] = 1 / np.sqrt(square)
-                for a in range(d + block):
-                    for i in range(p):
-                        F[a, i] *= P[i]
-                P[:] = 1.0
-                # F[k:] becomes the R of its QR factorisation, by modified Gram-Schmidt
+                for a in range(len(x)):
+                    square += x[a] * x[a]
+            for i in range(p):
+                row, scale, move = F[i], 1.0, rate * error * field[i]
+                if spherical:
+                    scale = 1 / np.sqrt(1 - 2 * move * field[i] + move * move * square)  # (1.5)
+                    move *= scale
+                for a in range(len(row)):
+                    row[a] = scale * row[a] - move * x[a]  # (8.4)
+            if j == 0:
+                # F[:, k:] becomes its factor L, by modified Gram-Schmidt
                 for r in range(p):
-                    dot[:] = 0.0
-                    for a in range(k, d + block):
-                        z = F[a, r]
-                        for i in range(p):
-                            dot[i] += z * F[a, i]
-                    square = dot[r]
-                    scale = 1 / np.sqrt(square) if square > 0.0 else 0.0
-                    for i in range(p):
-                        R[r, i] = scale * dot[i] if i >= r else 0.0
-                        dot[i] *= scale * scale
-                    for a in range(k, d + block):
-                        z = F[a, r]
-                        for i in range(p):
-                            F[a, i] -= z * dot[i]
-                F[k:d] = R
-                F[d:] = 0.0
-                x[:] = 0.0
-                j = 0
-        return j, True
+                    first, length = F[r, k:], 0.0
+                    for a in range(len(first)):
+                        length += first[a] * first[a]
+                    inverse = 1 / length if length > TINY else 0.0
+                    length = np.sqrt(length)
+                    for i in range(r + 1, p):
+                        row, total = F[i, k:], 0.0
+                        for a in range(len(row)):
+                            total += first[a] * row[a]
+                        total *= inverse
+                        L[i, r] = total * length
+                        for a in range(len(row)):
+                            row[a] -= total * first[a]
+                    first[:] = 0.0
+                    for a in range(r):
+                        first[a] = L[r, a]
+                    first[r] = length
+        return True
 
     return loop
