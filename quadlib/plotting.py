@@ -25,6 +25,7 @@ __all__ = [
     "figure",
     "heat_map",
     "loss_curves",
+    "overlap_curve",
     "overlap_curves",
     "plateau_line",
     "sentence",
@@ -135,6 +136,24 @@ def overlap_curves(ax: Axes, trajectory: Trajectory, *, singular: bool = True) -
             lines += ax.plot(trajectory.alpha, curve, color=color, lw=1.3, label=label)
     ax.set(xlabel="α = samples / N", ylabel="overlap")
     return lines
+
+
+def overlap_curve(
+    ax: Axes,
+    trajectory: Trajectory,
+    name: str = "M",
+    i: int = 0,
+    j: int = 0,
+    *,
+    color: str = PALETTE["ode"],
+    label: str | None = None,
+    **style: Any,
+) -> list[Artist]:
+    """Draw one entry of Q or M against α."""
+    curve = getattr(trajectory, name)[:, i, j]
+    lines = ax.plot(trajectory.alpha, curve, color=color, label=label, **{"lw": 2.0, **style})
+    ax.set(xlabel="α = samples / N", ylabel=f"{name}[{i}, {j}]")
+    return list(lines)
 
 
 def heat_map(ax: Axes, matrix: Float[Array, "a b"], *, largest: float = 1.0, name: str) -> Any:
