@@ -103,7 +103,7 @@ class SgdToOde(Explorer):
         diverged = len(chosen.alpha) < _POINTS
         alt = (
             f"{name}: {what} goes from {values[0]:.3g} at α = 0 to {values[-1]:.3g} at "
-            f"α = {chosen.alpha[-1]:.3g}" + ", where it diverges" * diverged
+            f"α = {chosen.alpha[-1]:.3g}" + ", where it diverges" * diverged + "."
         )
         picked = slice(0, None, 10)
         rows = list(zip(chosen.alpha[picked].tolist(), values[picked].tolist(), strict=True))
@@ -127,7 +127,7 @@ class SgdToOde(Explorer):
             said = f"{_RUNS} SGD runs at N = {N:.3g} are {mean:.2g} from it in root mean square"
         else:
             said = f"{_RUNS} SGD runs at N = {N:.3g} do not"
-        alt = f"{caption.alt}; {said}"
+        alt = f"{caption.alt[:-1]}; {said}."
         yield lambda: self._mark(N, mean, caption._replace(alt=alt))
         sizes: list[int] = []
         found: list[float] = []
@@ -154,9 +154,9 @@ class SgdToOde(Explorer):
         height = _rms([_miss(case.run(last, i), ode, what) for i in range(_RUNS)])
         yield show(self.law, span, height * (span / last) ** -0.5)
         slope = float(np.polyfit(np.log(sizes), np.log(found), 1)[0])
-        end = f"; from N = {sizes[0]:.0e} to {sizes[-1]:.0e} the distance scales as N^{slope:.2f}"
+        end = f"; from N = {sizes[0]:.0e} to {sizes[-1]:.0e} the distance scales as N^{slope:.2f}."
         rows = [(f"distance at N = {n:.0e}", value) for n, value in zip(sizes, found, strict=True)]
-        yield lambda: caption._replace(alt=alt + end, rows=[*caption.rows, *rows])
+        yield lambda: caption._replace(alt=alt[:-1] + end, rows=[*caption.rows, *rows])
 
     def _mark(self, N: int, mean: float, caption: Caption) -> Caption:
         if math.isfinite(mean):
