@@ -22,10 +22,16 @@ from quadlib.claims.landscape import C5 as C5
 from quadlib.claims.landscape import multiplicities as multiplicities
 from quadlib.claims.landscape import quartic as quartic
 from quadlib.claims.landscape import sampled as sampled
+from quadlib.claims.overparameterization import C2 as C2
+from quadlib.claims.overparameterization import critical as critical
+from quadlib.claims.overparameterization import late_times as late_times
+from quadlib.claims.overparameterization import prefactor as prefactor
+from quadlib.claims.overparameterization import spherical as spherical
 
 # In the order of the notebooks
 ALL: tuple[Claim, ...] = (
     *(C1, random_start, one_law),
+    *(C2, prefactor, late_times, critical, spherical),
     *(C3, C4, blur),
     *(C5, multiplicities, quartic, sampled),
     *(staircase, floor, past_eta_c, any_N),
