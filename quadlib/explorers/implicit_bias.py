@@ -124,8 +124,8 @@ class ImplicitBias(Explorer):
             empty.set_data([], [])
         self._draw_set(setting)
         self.note.set_text(setting.note)
-        low = 10 ** math.floor(math.log10(max(min(t[-1] for t in turned), _SMALLEST)) - 2)
-        self.live.limits(self.right, (0.0, setting.end), (float(low), 4.0))
+        low = 10.0 ** (2 * math.floor(math.log10(min(t[-1] for t in turned)) / 2) - 2)
+        self.live.limits(self.right, (0.0, setting.end), (low, 4.0))
         caption = _caption(setting, flow, ode, turned)
         if values["noise"]:
             self.later(self.runs(setting, caption))
