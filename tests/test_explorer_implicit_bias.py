@@ -114,7 +114,7 @@ def test_a_new_seed_draws_another_start(explorer):
     ("values", "words"),
     [
         ({"eta": 0.3, "log_N": 1.0}, "of 30 runs diverge"),
-        ({"p": 2, "p_star": 4, "log_N": 6.0}, "; a run of SGD from this start: 30 runs"),
+        ({"p": 2, "p_star": 4, "log_N": 6.0}, "in the mean (predicted): 30 runs"),
         ({"p": 3, "p_star": 1, "log_N": 12.0}, "in the mean (predicted): 30 runs"),
         ({"p": 2, "size": 10.0, "log_N": 2.0}, "; a run of SGD from this start: 30 runs"),
     ],
