@@ -1,0 +1,297 @@
+"""JupyterLab with a copy of the notebooks, and Chromium in front of it."""
+
+import base64
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START = 120.0  # seconds that server, page or kernel may take to start on a busy machine
+RUN = 300.0  # seconds that the cells of a notebook may take
+MOVE = 30.0  # seconds until a moved control must show
+
+
+def chromium() -> str | None:
+    """Path of the browser, or None."""
+    named = os.environ.get("QUADLIB_CHROMIUM")
+    if named:
+        return named if Path(named).is_file() else None
+    usual = Path("/usr/bin/chromium")
+    if usual.is_file():
+        return str(usual)
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Run JupyterLab on a copy of the notebooks; yield its address. It writes nowhere else."""
+    with TemporaryDirectory(prefix="quadlib-lab-") as folder:
+        home = Path(folder)
+        (home / "notebooks").mkdir()
+        # In this order, as git does: Jupytext refuses a notebook that is newer than its script
+        for pattern in ("*.ipynb", "*.py"):
+            for path in sorted((ROOT / "notebooks").glob(pattern)):
+                shutil.copyfile(path, home / "notebooks" / path.name)
+        shutil.copyfile(ROOT / "pyproject.toml", home / "pyproject.toml")
+        settings = home / "application"
+        settings.mkdir()
+        shutil.copyfile(ROOT / ".jupyter" / "overrides.json", settings / "overrides.json")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        places = dict(
+            JUPYTER_CONFIG_DIR="config",
+            JUPYTER_DATA_DIR="data",
+            JUPYTER_RUNTIME_DIR="runtime",
+            JUPYTERLAB_SETTINGS_DIR="settings",
+            JUPYTERLAB_WORKSPACES_DIR="workspaces",
+            IPYTHONDIR="ipython",
+        )
+        command = [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=",
+            f"--ServerApp.root_dir={home}",
+            f"--LabApp.app_settings_dir={settings}",
+            "--LabApp.expose_app_in_browser=True",
+        ]
+        log = home / "log"
+        with log.open("w") as file:
+            process = subprocess.Popen(
+                command,
+                cwd=home,
+                env=os.environ | {name: str(home / place) for name, place in places.items()},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _wait_for(address, process, log)
+            yield address
+        finally:
+            process.terminate()  # a signal it answers by ending its kernels
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{address}/api/status", timeout=5):
+                return
+        except OSError:
+            if process.poll() is not None:
+                break
+            time.sleep(0.2)
+    raise RuntimeError("JupyterLab did not start:\n" + log.read_text()[-3000:])
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Start Chromium with an empty profile; yield its context."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, TemporaryDirectory(prefix="quadlib-profile-") as profile:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=chromium(),
+            args=ARGUMENTS,
+            headless=True,
+            viewport={"width": 1280, "height": 900},
+        )
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+class Notebook:
+    """A notebook that is open in JupyterLab, and the explorer in it."""
+
+    def __init__(self, context: Any, address: str, name: str) -> None:
+        self.name, self.errors = name, []  # what went wrong in the page
+        self.page = context.new_page()
+        self.page.set_default_timeout(1000 * START)
+        self.page.on("pageerror", lambda error: self.errors.append(f"page: {error}"))
+        self.page.on("console", self._console)
+        self.page.goto(f"{address}/lab/tree/notebooks/{name}.ipynb?reset")
+        self.page.wait_for_function(
+            """name => {
+              const panel = window.jupyterapp?.shell?.currentWidget;
+              const session = panel?.sessionContext?.session;
+              return panel?.context?.path?.endsWith(name + '.ipynb') && panel.content.widgets.length
+                && panel.context.isReady && session?.kernel?.status === 'idle';
+            }""",
+            arg=name,
+        )
+
+    def _console(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(f"console: {message.text}")
+
+    def close(self) -> None:
+        """Shut the kernel down, and the page."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.page.close(run_before_unload=False)
+
+    def cells(self) -> list[dict[str, Any]]:
+        """Type, source, count and outputs of the cells, as they are now."""
+        panel = "window.jupyterapp.shell.currentWidget"
+        text = self.page.evaluate(f"() => JSON.stringify({panel}.content.model.toJSON().cells)")
+        return list(json.loads(text))
+
+    def explorer_cell(self) -> int:
+        """Index of the cell that makes the explorer."""
+        for index, cell in enumerate(self.cells()):
+            if cell["cell_type"] == "code" and "explorers." in "".join(cell["source"]):
+                return index
+        raise LookupError(f"{self.name} has no explorer")
+
+    def run(self, last: int | None = None) -> None:
+        """Run all cells, or those up to the cell `last`; raise RuntimeError if one fails."""
+        self.page.evaluate(
+            """last => {
+              const {commands, shell} = window.jupyterapp, {content} = shell.currentWidget;
+              commands.execute('notebook:clear-all-cell-outputs').then(async () => {
+                if (last === null) return commands.execute('notebook:run-all-cells');
+                content.activeCellIndex = last;
+                content.deselectAll();
+                await commands.execute('notebook:run-all-above');
+                content.activeCellIndex = last;
+                await commands.execute('notebook:run-cell');
+              }).then(() => { window.quadlibHasRun = true; });
+            }""",
+            last,
+        )
+        end = time.monotonic() + RUN
+        while time.monotonic() < end:
+            self.page.wait_for_timeout(300)
+            for cell in self.cells():
+                for output in cell.get("outputs", []):
+                    wrong = output["output_type"] == "error" or output.get("name") == "stderr"
+                    if wrong:
+                        raise RuntimeError(f"{''.join(cell['source'])}\n{json.dumps(output)}")
+            if self.page.evaluate("() => window.quadlibHasRun === true"):
+                return
+        raise TimeoutError(f"the cells of {self.name} did not end within {RUN:g} s")
+
+    def show_explorer(self) -> None:
+        """Scroll to the explorer, and wait for its picture."""
+        self.page.evaluate(
+            "index => window.jupyterapp.shell.currentWidget.content.scrollToItem(index, 'start')",
+            self.explorer_cell(),
+        )
+        self.page.wait_for_selector(".quadlib-explorer img")
+        self.page.evaluate("() => document.querySelector('.quadlib-explorer').scrollIntoView()")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the picture has rested for a second."""
+        before = None
+        end = time.monotonic() + START
+        while (now := self.picture()) != before:
+            if time.monotonic() > end:
+                raise TimeoutError("the picture does not come to rest")
+            before = now
+            self.page.wait_for_timeout(1000)
+
+    def picture(self) -> tuple[str, str]:
+        """Alt text and source of the picture."""
+        alt, source = self.page.evaluate(
+            "() => { const {alt, src} = document.querySelector('.quadlib-explorer img');"
+            " return [alt, src]; }"
+        )
+        return alt, source
+
+    def alert(self) -> str:
+        """What the explorer complains of."""
+        return str(
+            self.page.evaluate(
+                "() => document.querySelector('.quadlib-explorer [role=alert]')?.textContent ?? ''"
+            )
+        )
+
+    def wait_for_words(self, words: str) -> None:
+        """Wait until the alt text has these words."""
+        self.page.wait_for_function(
+            "words => document.querySelector('.quadlib-explorer img').alt.includes(words)",
+            arg=words,
+        )
+
+    def controls(self) -> list[tuple[str, Any]]:
+        """Name of each control, and the element that takes its keys."""
+        boxes = self.page.locator(".quadlib-explorer > .widget-box").first.locator(":scope > *")
+        found = []
+        for index in range(boxes.count()):
+            box = boxes.nth(index)
+            keys = box.locator(".noUi-handle, select, input, button")
+            if box.evaluate("box => box.matches('button')"):
+                found.append((box.inner_text(), box))
+            else:
+                found.append((box.locator("label").first.inner_text(), keys.first))
+        return found
+
+    def move(self, element: Any, back: bool = False) -> None:
+        """Move a control by keyboard, as far as one key press goes."""
+        element.focus()
+        kind = element.evaluate("e => e.matches('.noUi-handle') ? 'slider' : e.localName")
+        if kind == "slider":
+            self.page.keyboard.press("ArrowLeft" if back else "ArrowRight")
+        elif kind == "select":
+            self.page.keyboard.press("ArrowUp" if back else "ArrowDown")
+        elif kind == "input":
+            self.page.keyboard.press("Space")
+        elif element.evaluate("e => e.matches('.widget-toggle-buttons *')"):
+            choice = 0 if back else 1
+            element.locator("xpath=..").locator("button").nth(choice).focus()
+            self.page.keyboard.press("Enter")
+        else:
+            self.page.keyboard.press("Enter")
+
+    def wait_for_change(self, before: tuple[str, str]) -> None:
+        """Wait until alt text and picture are not what they were, or the explorer complains."""
+        self.page.wait_for_function(
+            """([alt, src]) => {
+              const box = document.querySelector('.quadlib-explorer');
+              const image = box.querySelector('img');
+              return (image.alt !== alt && image.src !== src) || box.querySelector('[role=alert]');
+            }""",
+            arg=list(before),
+            timeout=1000 * MOVE,
+        )
+
+
+def pixels(source: str) -> np.ndarray:
+    """RGB values of an image given as a data address."""
+    data = base64.b64decode(source.partition("base64,")[2])
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
