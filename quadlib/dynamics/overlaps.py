@@ -138,17 +138,17 @@ def _loop(p: int, k: int, block: int) -> Any:
             error += output / p
             if not abs(error) < bound:
                 return False
-            square = 0.0
-            if spherical:
-                for a in range(len(x)):
-                    square += x[a] * x[a]
             for i in range(p):
-                row, scale, move = F[i], 1.0, rate * error * field[i]
-                if spherical:
-                    scale = 1 / np.sqrt(1 - 2 * move * field[i] + move * move * square)  # (1.5)
-                    move *= scale
+                row, move = F[i], rate * error * field[i]
                 for a in range(len(row)):
-                    row[a] = scale * row[a] - move * x[a]  # (8.4)
+                    row[a] -= move * x[a]  # (8.4)
+                if spherical:  # measured, since a deviation from the sphere may grow as e^α
+                    norm = 0.0
+                    for a in range(len(row)):
+                        norm += row[a] * row[a]
+                    norm = 1 / np.sqrt(norm)
+                    for a in range(len(row)):
+                        row[a] *= norm  # (1.5)
             if j == 0:
                 # F[:, k:] becomes its factor L, by modified Gram-Schmidt
                 for r in range(p):
