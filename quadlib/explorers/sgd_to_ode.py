@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import ipywidgets
@@ -23,6 +23,7 @@ __all__ = ["SgdToOde"]
 
 _SIZES = (10**2, 10**3, 10**4, 10**6, 10**8)
 _RUNS, _START_N, _POINTS = 6, 40, 201
+_ROUND = np.outer(10.0 ** np.arange(-3, 5), [1, 1.5, 2, 3, 4, 6, 8]).ravel()
 _FOLLOW = ("Q₁₁", "Q₁₂", "M₁₁", "M₁₂", "loss")
 _BUDGET = 3e6
 """Samples times units up to which a run is the exact chain, about 50 ms; then the diffusion."""
@@ -36,7 +37,7 @@ class SgdToOde(Explorer):
         figure = self.live.figure
         figure.set_layout_engine("none")
         # places of its own: the limits of the left axes change often
-        left = figure.add_axes((0.08, 0.135, 0.51, 0.84))
+        left = figure.add_axes((0.09, 0.135, 0.5, 0.84))
         right = figure.add_axes((0.675, 0.135, 0.315, 0.785))
         self.left, self.right = left, right
         self.sgd = [left.plot([], [], lw=0.8, color=PALETTE["sgd"])[0] for _ in range(_RUNS)]
@@ -100,10 +101,9 @@ class SgdToOde(Explorer):
         for artist in (*self.sgd, self.law, self.floor, self.dots, self.here):
             artist.set_data([], [])
         name = "ODE" if v["gradient_noise"] else "ODE without gradient noise"
-        diverged = len(chosen.alpha) < _POINTS
         alt = (
             f"{name}: {what} goes from {values[0]:.3g} at α = 0 to {values[-1]:.3g} at "
-            f"α = {chosen.alpha[-1]:.3g}" + ", where it diverges" * diverged + "."
+            f"α = {chosen.alpha[-1]:.3g}" + ", where it diverges" * _diverged(chosen) + "."
         )
         picked = slice(0, None, 10)
         rows = list(zip(chosen.alpha[picked].tolist(), values[picked].tolist(), strict=True))
@@ -112,56 +112,45 @@ class SgdToOde(Explorer):
         return caption
 
     def _runs(self, case: "_Case", N: int, noise: bool, what: str, caption: Caption) -> Pieces:
-        def show(line: Any, x: Any, y: Any) -> Any:
-            return lambda: line.set_data(x, y)
-
-        miss = []
-        for i, line in enumerate(self.sgd):
-            run = case.run(N, i)
-            miss.append(_miss(run, case.ode(N, noise), what))
-            yield show(line, run.alpha, followed(run, what))
-        mean, lost = _rms(miss), sum(len(case.run(N, i).alpha) < _POINTS for i in range(_RUNS))
+        ode = case.ode(N, noise)
+        runs = [case.run(N, i) for i in range(_RUNS)]
+        mean, lost = _rms([_miss(run, ode, what) for run in runs]), sum(map(_diverged, runs))
+        said = f"are {mean:.2g} from it in root mean square" if mean < math.inf else "do not"
+        said = f"{_RUNS} SGD runs at N = {N:.3g} {said}"
         if lost:
             said = f"{lost} of {_RUNS} SGD runs at N = {N:.3g} diverge"
-        elif math.isfinite(mean):
-            said = f"{_RUNS} SGD runs at N = {N:.3g} are {mean:.2g} from it in root mean square"
-        else:
-            said = f"{_RUNS} SGD runs at N = {N:.3g} do not"
         alt = f"{caption.alt[:-1]}; {said}."
-        yield lambda: self._mark(N, mean, caption._replace(alt=alt))
-        sizes: list[int] = []
-        found: list[float] = []
+
+        def grey() -> Caption:
+            for line, run in zip(self.sgd, runs, strict=True):
+                line.set_data(run.alpha, followed(run, what))
+            self.here.set_data([N], [mean])
+            return caption._replace(alt=alt)
+
+        yield grey
+        found: dict[int, float] = {}
         for size in _SIZES:
-            if size < case.task.p + case.task.p_star:
-                continue
-            ode, miss = case.ode(size, noise), []
-            for i in range(_RUNS):
-                miss.append(_miss(case.run(size, i), ode, what))
-                yield lambda: None
-            if math.isfinite(_rms(miss)):
-                sizes.append(size)
-                found.append(_rms(miss))
-                yield show(self.dots, list(sizes), list(found))
-        if len(sizes) < 2:
+            miss = case.miss(size, noise, what)
+            if math.isfinite(miss):
+                found[size] = miss
+                yield partial(self.dots.set_data, list(found), list(found.values()))
+        if len(found) < 2:
             return
+        sizes, distances = list(found), list(found.values())
         span = np.array([7.0, 1.5e8])
         gap = _miss(case.ode(N, True), case.ode(N, False), what)
-        if math.isfinite(gap):
-            yield show(self.floor, span, [gap, gap])
-        # from the same start the largest N is closest to the limit
-        last = sizes[-1] if case.fixed else sizes[0]
-        ode = case.ode(last, True)
-        height = _rms([_miss(case.run(last, i), ode, what) for i in range(_RUNS)])
-        yield show(self.law, span, height * (span / last) ** -0.5)
-        slope = float(np.polyfit(np.log(sizes), np.log(found), 1)[0])
+        last = sizes[-1] if case.fixed else sizes[0]  # the largest is closest to the limit
+        law = case.miss(last, True, what) * (span / last) ** -0.5
+        slope = float(np.polyfit(np.log(sizes), np.log(distances), 1)[0])
         end = f"; from N = {sizes[0]:.0e} to {sizes[-1]:.0e} the distance scales as N^{slope:.2f}."
-        rows = [(f"distance at N = {n:.0e}", value) for n, value in zip(sizes, found, strict=True)]
-        yield lambda: caption._replace(alt=alt[:-1] + end, rows=[*caption.rows, *rows])
+        rows = [(f"distance at N = {n:.0e}", value) for n, value in found.items()]
 
-    def _mark(self, N: int, mean: float, caption: Caption) -> Caption:
-        if math.isfinite(mean):
-            self.here.set_data([N], [mean])
-        return caption
+        def lines() -> Caption:
+            self.law.set_data(span, law)
+            self.floor.set_data(span, [gap, gap])  # nowhere if it is infinite
+            return caption._replace(alt=alt[:-1] + end, rows=[*caption.rows, *rows])
+
+        yield lines
 
 
 class _Case:
@@ -178,14 +167,20 @@ class _Case:
     def end(self, N: int) -> float:
         """A round α, long enough to escape at the rate of gradient flow, (3.2)."""
         end = self.task.p_star / (4 * self.eta) * (np.log(self.size(N)) / 2 + 4)
-        unit = 10 ** np.floor(np.log10(end))
-        return float(np.ceil(2 * end / unit) * unit / 2)
+        return float(_ROUND[np.searchsorted(_ROUND, end)])
 
     def ode(self, N: int, noise: bool) -> Trajectory:
         return _ode(*self.key, self.size(N), self.seed, self.end(N), noise)
 
     def run(self, N: int, i: int) -> Trajectory:
         return _run(*self.key, self.size(N), self.seed, self.end(N), N, i)
+
+    def miss(self, N: int, noise: bool, what: str) -> float:
+        """Root mean square distance of the runs; inf if one diverged or N is too small."""
+        if N < self.task.p + self.task.p_star:
+            return math.inf
+        ode = self.ode(N, noise)
+        return _rms([_miss(self.run(N, i), ode, what) for i in range(_RUNS)])
 
 
 def _start(p: int, p_star: int, size: int, seed: int) -> Overlaps:
@@ -234,16 +229,20 @@ def _limits(values: Array) -> tuple[float, float]:
     """Round limits, with room for the legend above; a divergence leaves the picture."""
     low, high = (float(np.clip(limit, -4, 8)) for limit in (values.min(), values.max()))
     span = max(high - low, 0.1)
-    unit = 10 ** np.floor(np.log10(span)) / 2
-    bottom, top = low - 0.3 * span, high + 0.6 * span
+    unit = float(_ROUND[np.searchsorted(_ROUND, span / 2)])
+    bottom, top = low - 0.2 * span, high + 0.5 * span
     return float(np.floor(bottom / unit) * unit), float(np.ceil(top / unit) * unit)
 
 
 def _miss(run: Trajectory, ode: Trajectory, what: str) -> float:
     """Root mean square over α of the difference; inf if one of them diverged."""
-    if len(run.alpha) < _POINTS or len(ode.alpha) < _POINTS:
+    if _diverged(run) or _diverged(ode):
         return math.inf
     return _rms(followed(run, what) - followed(ode, what))
+
+
+def _diverged(trajectory: Trajectory) -> bool:
+    return len(trajectory.alpha) < _POINTS
 
 
 def _rms(values: Array | Sequence[float]) -> float:

@@ -1,0 +1,170 @@
+import itertools
+import re
+from importlib import import_module
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import quadlib as ql
+
+# the package has the class under this name
+module = import_module("quadlib.explorers.sgd_to_ode")
+
+DEFAULT = {
+    "log_N": 3.0,
+    "eta": 0.05,
+    "p": 4,
+    "p_star": 2,
+    "gradient_noise": True,
+    "label_noise": 0.0,
+    "overlap": "M₁₁",
+    "start": "same at every N",
+}
+RUNS = 2  # grey lines, six in the explorer
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_RUNS", RUNS)
+        patch.setattr(module.SgdToOde, "pause", 0.0)
+        explorer = module.SgdToOde()
+        yield explorer
+        explorer.finish()
+
+
+def move(explorer, **values):
+    """Set all controls, and draw once."""
+    with mock.patch.object(explorer, "update"):
+        for name, value in (DEFAULT | values).items():
+            explorer.controls[name].value = value
+    explorer.update()
+    explorer.finish()
+    return explorer.alt_text
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("log_N", [1.0, 2.5, 5.0, 8.0]),
+        ("eta", [0.005, 0.1, 0.2, 0.25, 0.5]),
+        ("p", [1, 4, 8]),
+        ("p_star", [1, 4]),
+        ("gradient_noise", [True, False]),
+        ("label_noise", [0.0, 0.3, 1.0]),
+        ("overlap", list(module._FOLLOW)),
+        ("start", ["same at every N", "random at each N"]),
+    ],
+)
+def test_every_value_of_a_control_gives_a_picture(explorer, name, values):
+    if name == "log_N":  # N = 10 must hold all units
+        assert 10 >= DEFAULT["p"] + DEFAULT["p_star"]
+    seen = {}
+    move(explorer)
+    for value in values:
+        explorer.controls[name].value = value
+        explorer.finish()
+        alt = explorer.alt_text
+        assert explorer.error == ""
+        assert alt.endswith(".")
+        seen[alt] = explorer._png
+    assert len(seen) == len(set(seen.values())) == len(values)
+
+
+@pytest.mark.parametrize("units", [(1, 1), (8, 4)])
+def test_extremes_together_give_a_picture_or_a_sentence(explorer, units):
+    p, p_star = units
+    for log_N, eta, (noise, start, full) in itertools.product(
+        (1.0, 8.0),
+        (0.05, 0.5),
+        ((0.0, "same at every N", True), (1.0, "random at each N", False)),
+    ):
+        move(
+            explorer, p=p, p_star=p_star, log_N=log_N, eta=eta, label_noise=noise, start=start,
+            gradient_noise=full,
+        )  # fmt: skip
+        if log_N == 1.0 and units == (8, 4):
+            assert explorer.error.startswith("N must be at least p + p_star = 12, got 10")
+            assert explorer.error.endswith(".")
+        else:
+            assert explorer.error == ""
+            assert explorer.alt_text.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"p": 1, "overlap": "Q₁₂"}, "Q₁₂ needs p of at least 2, got 1; follow Q₁₁."),
+        ({"p_star": 1, "overlap": "M₁₂"}, "M₁₂ needs p* of at least 2, got 1; follow M₁₁."),
+    ],
+)
+def test_an_overlap_that_does_not_exist_is_a_sentence(explorer, values, sentence):
+    move(explorer, **values)
+    assert explorer.error == sentence
+    move(explorer)
+    assert explorer.error == ""
+
+
+def test_a_new_seed_is_another_start_and_other_samples(explorer):
+    before = move(explorer)
+    explorer.controls["seed"].click()
+    explorer.finish()
+    assert explorer.alt_text != before
+    explorer._clicks["seed"] = 0
+    explorer.update()
+
+
+@pytest.mark.parametrize(
+    ("values", "N", "curve"),
+    [
+        ({}, 1000, lambda run: run.M[:, 0, 0]),
+        ({"overlap": "Q₁₂", "gradient_noise": False}, 1000, lambda run: run.Q[:, 0, 1]),
+        ({"overlap": "loss", "label_noise": 0.5, "eta": 0.1}, 1000, lambda run: run.loss),
+        ({"start": "random at each N", "log_N": 2.0}, 100, lambda run: run.M[:, 0, 0]),
+    ],
+)
+def test_numbers_of_the_alt_text(explorer, values, N, curve):
+    """The ends of the ODE to three digits, the distance of the runs to two."""
+    alt = move(explorer, **values)
+    first, last, end = map(
+        float, re.search(r"from (\S+) at α = 0 to (\S+) at α = ([\d.]+\d)", alt).groups()
+    )
+    told = float(re.search(r"are (\S+) from it", alt)[1])
+    values = DEFAULT | values
+    eta, alpha = values["eta"], np.linspace(0, end, 201)
+    task = ql.Task(4, 2, label_noise=values["label_noise"])
+    start = ql.random_overlaps(task, 40 if values["start"] == "same at every N" else N, 14)
+    ode = ql.integrate(
+        task, start, eta=eta, alpha=alpha, gradient_noise=values["gradient_noise"], rtol=1e-10
+    )
+    runs = [
+        ql.simulate(task, start, eta=eta, alpha=alpha, N=N, rng=np.random.default_rng([0, N, i]))
+        for i in range(RUNS)
+    ]
+    misses = [curve(run) - curve(ode) for run in runs]
+    assert first == pytest.approx(curve(ode)[0], rel=6e-3)
+    assert last == pytest.approx(curve(ode)[-1], rel=6e-3)
+    assert told == pytest.approx(np.sqrt(np.mean(np.square(misses))), rel=6e-2)
+
+
+def test_the_exponent_tells_the_cases_apart(explorer):
+    """-1/2 for one start; 0 from the wrong ODE, and from a random start at each N.
+
+    An rms of two runs is known to about exp(±1), an exponent over six decades to ±0.1.
+    """
+
+    def exponent(**values):
+        return float(re.search(r"scales as N\^(\S+)\.$", move(explorer, **values))[1])
+
+    assert exponent(overlap="loss") == pytest.approx(-0.5, abs=0.12)
+    assert exponent(overlap="loss", label_noise=1.0) == pytest.approx(-0.5, abs=0.12)
+    assert exponent(overlap="loss", label_noise=1.0, gradient_noise=False) > -0.2
+    assert exponent(start="random at each N") == pytest.approx(0, abs=0.25)
+
+
+def test_a_divergence_is_said(explorer):
+    alt = move(explorer, eta=0.5)
+    assert explorer.error == ""
+    assert "where it diverges" in alt
+    assert f"of {RUNS} SGD runs at N = 1e+03 diverge." in alt
