@@ -53,10 +53,10 @@ class Diffusion:
         longest = math.inf if step is None else step
         safety = ACCURATE if step is None else STABLE
         noise = task.label_noise
-        self.constants = (task.readout, eta, self.N, noise, bound, spherical, longest, safety, rng)
+        self.constants = (task.p, task.readout, eta, self.N, noise, bound, spherical, longest, safety, rng)
         # in samples; only the shortest interval between two returns depends on it
         self.stride = max(1, round(min(longest, 1.0) * N))
-        self.loop = _loop(task.p, task.p_star)
+        self.loop = _loop()
 
     def advance(self, samples: int) -> bool:
         """Do the steps that stand for some samples; False if the error D left all bounds."""
@@ -74,13 +74,12 @@ class Diffusion:
 
 
 @compiled
-def _loop(p: int, k: int) -> Any:
-    d = p + k
-
+def _loop() -> Any:
     def loop(
         time: float,
         C: Any,
         scratch: Any,
+        p: int,
         A: Any,
         eta: float,
         N: float,
@@ -91,6 +90,8 @@ def _loop(p: int, k: int) -> Any:
         safety: float,
         rng: Any,
     ) -> Any:
+        d = len(C)
+
         def factor(C: Any, L: Any) -> bool:
             """Cholesky factor; a pivot that is zero up to rounding is zero."""
             for j in range(d):
