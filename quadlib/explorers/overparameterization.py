@@ -25,7 +25,7 @@ __all__ = ["Overparameterization"]
 _N, _LARGEST = 10**6, 16
 _SEED = 25  # its ODE escapes near the mean of the law at every p
 _OTHERS = (1, 2, 4, 8, 16)
-_LATE = (1e-9, 3.0)
+_LATE = (1e-9, 100.0)
 _NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2.5, 4, 6.5]).ravel()
 _COLUMNS = ("students p", "⟨α_esc⟩, law", "std, law")
 
@@ -74,7 +74,7 @@ class Overparameterization(Explorer):
         self.middle.set_title("late times", fontsize="medium")
         self.left.set_ylabel("population loss", labelpad=2)
         (self.level,) = self.left.plot([], [], color=black, ls=":", lw=1.2, label="plateau")
-        (self.law,) = self.middle.plot([], [], color=black, ls="--", lw=1.2)
+        (self.law,) = self.middle.plot([], [], color=black, ls="--", lw=1.2, label="law, this p")
         self.bars = self.right.vlines([], [], [], colors=black, lw=1.5)
         (self.means,) = self.right.plot([], [], "o", color=black, ms=4, label="law: mean ± std")
         (self.here,) = self.right.plot([], [], "o", color=blue, ms=8, alpha=0.7)
@@ -89,9 +89,9 @@ class Overparameterization(Explorer):
         moving = [line for lines in self.lines.values() for line in lines]
         self.live.animate(*moving, self.level, self.law, self.bars, self.means, self.here)
         self.live.animate(self.note)
-        for ax in (self.left, self.right):
-            ax.legend(loc="upper right", fontsize="small").set_zorder(1)
-        self.middle.legend([self.law], ["law, this p"], fontsize="small").set_zorder(1)
+        self.left.legend(loc="upper right", fontsize="small").set_zorder(1)
+        self.middle.legend(handles=[self.law], loc="upper right", fontsize="small").set_zorder(1)
+        self.right.legend(loc="lower left", fontsize="small").set_zorder(1)
         self.family: _Setting | None = None
         return {
             "p": controls.students(4, _LARGEST),
@@ -155,7 +155,7 @@ class Overparameterization(Explorer):
         lines = self.lines[self.middle]
         for line, p in zip(lines[::-1], (now.p, now.p_star, *_OTHERS[::-1]), strict=True):
             run = _late(now._replace(p=p))
-            shown = slice(None, int(np.argmax(run.loss < 1e-13)) or None)  # then only rounding
+            shown = run.loss > 1e-13  # then only rounding
             if line is lines[-1]:
                 caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
                 yield self._show_law(now, run, caption)
@@ -209,6 +209,9 @@ def _late(setting: _Setting) -> Trajectory:
 def _escape(setting: _Setting) -> tuple[float, float] | None:
     """Mean and standard deviation of the escape time, or None where SGD does not escape."""
     try:
+        # The law is slow to find that there is no escape; the ODE knows at once
+        if not math.isfinite(_early(setting).escape_time()):
+            return None
         with np.errstate(over="ignore", invalid="ignore"):  # where the ODE diverges
             law = escape_law(setting.task, _N, setting.eta, setting.constraint)
     except ValueError:
