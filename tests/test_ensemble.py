@@ -19,6 +19,7 @@ from quadlib.trajectory import DivergenceError, Trajectory
 # quadlib.ensemble is a function once quadlib exports it; these are the modules.
 module = importlib.import_module("quadlib.ensemble")
 pool = importlib.import_module("quadlib.ensemble.pool")
+runs_module = importlib.import_module("quadlib.ensemble.runs")
 
 TASK = Task(3, 2, [1.0, 0.5], label_noise=0.1)
 ALPHA = np.array([0.0, 1.0, 5.0, 20.0])
@@ -70,7 +71,7 @@ def test_no_pool_is_started_where_processes_are_unavailable(monkeypatch):
     expected = small()
     monkeypatch.setattr(module, "_POOL_PAYS_SECONDS", 0.0)
     monkeypatch.setattr(sys, "platform", "emscripten")
-    monkeypatch.setattr(pool, "_start_pool", lambda workers: pytest.fail("a pool was started"))
+    monkeypatch.setattr(pool, "_start_worker", lambda job: pytest.fail("a process was started"))
     assert_same(small(), expected)
 
 
@@ -127,7 +128,7 @@ def diverging(task, start, *, alpha, N, rng, eta, constraint, **_):
 
 
 def test_a_diverging_run_is_inf_from_there_and_harms_no_other(monkeypatch):
-    monkeypatch.setattr(pool, "simulate", diverging)
+    monkeypatch.setattr(runs_module, "simulate", diverging)
     found = small()
     lost = found.diverged
     assert 0 < lost.sum() < 24
@@ -198,9 +199,10 @@ from quadlib import Task
 from quadlib.trajectory import Trajectory
 module = importlib.import_module("quadlib.ensemble")
 pool = importlib.import_module("quadlib.ensemble.pool")
+runs = importlib.import_module("quadlib.ensemble.runs")
 task, alpha = Task(4, 2), np.linspace(0, 1, 25)
 state = Trajectory(task, alpha, np.tile(np.eye(4), (25, 1, 1)), np.zeros((25, 4, 2)), {})
-pool.simulate = lambda *args, **kwargs: state
+runs.simulate = lambda *args, **kwargs: state
 pool.processes_available = lambda: False
 found = module.ensemble(task, eta=0.1, alpha=alpha, N=10**4, runs=10**5, seed=0, progress=False)
 assert found.loss.shape == (10**5, 25) and np.isfinite(found.loss).all()

@@ -11,7 +11,7 @@ import pytest
 
 from quadlib import Task
 from quadlib.ensemble import ensemble
-from quadlib.ensemble.pool import run_batch
+from quadlib.ensemble.runs import run_batch
 
 distributed = pytest.importorskip("distributed", reason="needs the extra: quadlib[dask]")
 

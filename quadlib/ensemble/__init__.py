@@ -23,6 +23,7 @@ from quadlib.ensemble import pool
 from quadlib.ensemble.result import Ensemble as Ensemble
 from quadlib.ensemble.result import EnsembleInterrupted as EnsembleInterrupted
 from quadlib.ensemble.result import StoreError as StoreError
+from quadlib.ensemble.runs import Batch, Job, seconds_per_run
 from quadlib.ensemble.store import Store
 from quadlib.shapes import Array, Bool
 from quadlib.task import Task
@@ -92,7 +93,7 @@ def ensemble(
         If the same runs end their worker process three times, or fail on `executor`.
     """
     check_constraint(constraint)
-    job = pool.Job(
+    job = Job(
         task,
         check_real("eta", eta),
         recording_points(alpha),
@@ -132,7 +133,7 @@ def ensemble(
 class _Collected:
     """The arrays of the ensemble while they are being filled."""
 
-    def __init__(self, job: pool.Job, runs: int, shapes: tuple[tuple[int, ...], ...]) -> None:
+    def __init__(self, job: Job, runs: int, shapes: tuple[tuple[int, ...], ...]) -> None:
         self.job, self.shapes = job, shapes
         self.missing = np.ones(runs, dtype=bool)
         dtypes = (float, float, float, bool)  # loss, Q, M, diverged
@@ -145,7 +146,7 @@ class _Collected:
         done = len(self.missing) - int(self.missing.sum())
         return f"{done} of {len(self.missing)} runs finished"
 
-    def add(self, batch: pool.Batch) -> None:
+    def add(self, batch: Batch) -> None:
         # A stored batch may reach beyond the runs that are asked for now.
         stop = min(batch.stop, len(self.missing))
         for array, part in zip(self.arrays, batch[2:], strict=True):
@@ -168,7 +169,7 @@ class _Collected:
         return Ensemble(job.task, job.alpha, loss, Q, M, diverged, meta)
 
 
-def _open(store: str | os.PathLike[str], job: pool.Job, collected: _Collected) -> Store:
+def _open(store: str | os.PathLike[str], job: Job, collected: _Collected) -> Store:
     try:
         kept = Store(store, job)
         for batch in kept.batches(collected.missing, collected.shapes):
@@ -182,7 +183,7 @@ def _open(store: str | os.PathLike[str], job: pool.Job, collected: _Collected) -
     return kept
 
 
-def _keep(kept: Store, batch: pool.Batch, collected: _Collected) -> None:
+def _keep(kept: Store, batch: Batch, collected: _Collected) -> None:
     try:
         kept.write(batch)
     except OSError as error:
@@ -195,13 +196,13 @@ def _keep(kept: Store, batch: pool.Batch, collected: _Collected) -> None:
 
 
 def _computed(
-    job: pool.Job, missing: Bool[Array, " runs"], executor: Executor | None
-) -> Generator[pool.Batch, None, None]:
+    job: Job, missing: Bool[Array, " runs"], executor: Executor | None
+) -> Generator[Batch, None, None]:
     """Yield the missing runs in batches of about `_BATCH_SECONDS`."""
     wanted = np.flatnonzero(missing)
     if len(wanted) == 0:
         return
-    seconds = pool.seconds_per_run(job)
+    seconds = seconds_per_run(job)
     cores = pool.core_count()
     size = max(1, min(round(_BATCH_SECONDS / max(seconds, 1e-9)), math.ceil(len(wanted) / 8)))
     batches = [
@@ -210,11 +211,13 @@ def _computed(
         for part in np.split(block, range(size, len(block), size))
     ]
     small = seconds * len(wanted) < _POOL_PAYS_SECONDS or len(wanted) == 1 or cores == 1
-    if executor is None and (small or not pool.processes_available()):
+    if executor is not None:
+        yield from pool.run_on_executor(job, batches, executor)
+    elif small or not pool.processes_available():
         for start, stop in batches:
             yield pool.run_batch(job, start, stop)
     else:
-        yield from pool.run_batches(job, batches, executor, min(cores, len(batches)))
+        yield from pool.run_on_processes(job, batches, min(cores, len(batches)))
 
 
 def _bar(progress: bool, runs: int, done: int) -> Any:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from quadlib.ensemble.pool import Batch, Job
+from quadlib.ensemble.runs import Batch, Job
 from quadlib.shapes import Array, Bool
 from quadlib.trajectory import versions
 
