@@ -1,6 +1,7 @@
 import html
 import io
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -206,8 +207,20 @@ def test_readme_shows_the_default_picture_in_the_same_words(eager):
     choose(eager)
     shown = re.search(r"!\[([^\]]*)\]\(docs/tour\.png\)", (ROOT / "README.md").read_text("utf-8"))
     assert shown
-    assert html.unescape(shown[1]) == eager.alt_text
+    assert shown[1] == eager.alt_text, "run python docs/tour_picture.py"
     image = Image.open(ROOT / "docs" / "tour.png").convert("RGB")
     # Fonts and rounding may move single pixels from machine to machine
     differ = (np.abs(np.asarray(image).astype(int) - pixels(eager)) > 40).any(-1).mean()
     assert differ < 0.03
+
+
+def test_the_saved_notebook_shows_the_finished_picture(eager):
+    choose(eager)
+    cells = json.loads((ROOT / "notebooks" / "00_tour.ipynb").read_text("utf-8"))["cells"]
+    shown = "".join(
+        "".join(output.get("data", {}).get("text/html", ""))
+        for cell in cells
+        for output in cell.get("outputs", [])
+    )
+    saved = html.unescape(re.findall(r'<img alt="([^"]*)"', shown)[0])
+    assert saved == eager.alt_text, "run make notebooks on a machine that does nothing else"

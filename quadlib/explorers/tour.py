@@ -23,7 +23,7 @@ from quadlib.trajectory import DivergenceError, Trajectory, first_passage
 
 __all__ = ["Tour"]
 
-_NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2, 3, 5, 7]).ravel()
+_NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 2, 3, 5]).ravel()
 _COLUMNS = ("α", "ODE loss", "M smallest", "M largest", "Q smallest", "Q largest")
 
 

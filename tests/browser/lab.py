@@ -52,9 +52,8 @@ def server() -> Iterator[str]:
     with TemporaryDirectory(prefix="quadlib-lab-") as folder:
         home = Path(folder)
         (home / "notebooks").mkdir()
-        # In this order, as git does: Jupytext refuses a notebook that is newer than its script
-        for pattern in ("*.ipynb", "*.py"):
-            for path in sorted((ROOT / "notebooks").glob(pattern)):
+        for path in (ROOT / "notebooks").iterdir():
+            if path.suffix in (".ipynb", ".py"):
                 shutil.copyfile(path, home / "notebooks" / path.name)
         shutil.copyfile(ROOT / "pyproject.toml", home / "pyproject.toml")
         settings = home / "application"
