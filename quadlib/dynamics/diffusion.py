@@ -53,14 +53,16 @@ class Diffusion:
         longest = math.inf if step is None else step
         safety = ACCURATE if step is None else STABLE
         noise = task.label_noise
-        self.constants = (task.p, task.readout, eta, self.N, noise, bound, spherical, longest, safety, rng)
+        self.problem = (task.p, task.readout, eta, self.N, noise, bound, spherical)
+        self.stepping = (longest, safety, rng)
         # in samples; only the shortest interval between two returns depends on it
         self.stride = max(1, round(min(longest, 1.0) * N))
         self.loop = _loop()
 
     def advance(self, samples: int) -> bool:
         """Do the steps that stand for some samples; False if the error D left all bounds."""
-        status = self.loop(samples / self.N, self.C, self.scratch, *self.constants)
+        time = samples / self.N
+        status = self.loop(time, self.C, self.scratch, *self.problem, *self.stepping)
         if status == 2:
             raise ValueError(
                 f"N must be large enough for steps of many samples, got {self.N:g}, where the "
