@@ -170,15 +170,16 @@ for ax, (name, steps, predicted, bare) in zip(axes, parts, strict=True):
         ax.plot(entry, bare, "_", ms=16, mew=2, color=PALETTE["flow"], label="without η²")
         said.append(f"without the η² term Q misses by {np.abs((mean - bare) / error).max():.0f} σ")
     ax.set(xlabel="entry", ylabel=f"N × mean change of {name}", xticks=entry)
-    ax.legend()
+    ax.margins(y=0.25)
+    ax.legend(loc="upper center", ncols=3, fontsize="small")
     said.append(
         f"largest deviation of {name[1]} from the drift {np.abs((mean - predicted) / error).max():.1f} σ"
     )
 plotting.Picture(fig, plotting.sentence("mean change of every overlap in one SGD step", *said))
 
 # %% [markdown]
-# **Verdict.** The mean step is the drift, entry by entry. On the left the bars without the η² term are off for the
-# diagonal entries of Q, the norms of the students (entries 0, 4, 7 and 9).
+# **Verdict.** The mean step is the drift, entry by entry. On the left the bars without the η² term are far off, most
+# of all for the diagonal entries of Q, the norms of the students (entries 0, 4, 7 and 9).
 #
 # (At finite N the mean is known exactly too: the η² term is larger by a factor 1 + 6/N. Exercise 4.)
 #
@@ -425,7 +426,7 @@ plotting.Picture(
 # %% [markdown]
 # **Verdict.** The p-values are those of two samples of one law: the chain is no approximation. It replaces a vector of
 # N numbers by p + p\* + 1 of them, and a run of αN steps costs the same per step at any N. The ODE's single value says
-# where the histogram goes as N grows, and at this N it is not even always its mean.
+# only where the histogram goes as N grows.
 #
 # ## Exercises
 #
@@ -495,7 +496,7 @@ ends = [
 ]
 measured = 1000 * np.var(ends)
 print(
-    f"N Var M: {measured:.5f} ± {measured * np.sqrt(2 / 2000):.5f}, predicted {48 * 0.01**2 * 0.5}"
+    f"N Var M: {measured:.5f} ± {measured * np.sqrt(2 / 2000):.5f}, predicted {48 * 0.01**2 * 0.5:.5f}"
 )
 
 # %% [markdown]
