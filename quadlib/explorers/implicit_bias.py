@@ -2,63 +2,27 @@
 
 import math
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import ipywidgets
 import numpy as np
 
 from quadlib.claims.alignment import blurred, misalignment, polar_factor
-from quadlib.dynamics import simulate
-from quadlib.dynamics.ode import integrate
 from quadlib.escape import escape_law
 from quadlib.explorers import controls
+from quadlib.explorers.bias_runs import POINTS, Setting, chosen, deterministic, sgd
 from quadlib.live import Caption, Explorer, Pieces
-from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
 from quadlib.plotting import PALETTE
 from quadlib.shapes import Array
-from quadlib.state import Overlaps, random_overlaps
-from quadlib.task import Task
-from quadlib.trajectory import DivergenceError, Trajectory
+from quadlib.state import Overlaps
+from quadlib.trajectory import Trajectory
 
 __all__ = ["ImplicitBias"]
 
-_POINTS, _RUNS = 121, 30
-_NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2, 3, 5, 7]).ravel()
+_RUNS = 30
 _COLUMNS = ("α", "flow, 1 − cos", "ODE, 1 − cos", "ODE loss", "ODE M₁", "ODE M₂")
 _SMALLEST = 1e-12
 """Misalignment below which nothing is drawn."""
-
-
-class Setting(NamedTuple):
-    """What the controls ask for: a task, a start, and the time to follow it."""
-
-    task: Task
-    start: Overlaps
-    N: int
-    eta: float
-    seed: int
-    plateau: Plateau | None
-    end: float
-
-    @property
-    def radius(self) -> float:
-        """Length of a column of M at zero loss."""
-        return math.sqrt(self.task.p / self.task.p_star)
-
-    @property
-    def note(self) -> str:
-        """One sentence if this setting spoils the story, else nothing."""
-        p, p_star = self.task.p, self.task.p_star
-        if self.plateau is None:
-            return f"No plateau exists at η = {self.eta:g}: lower η."
-        if self.plateau.escape_rate <= 0:
-            return f"The plateau attracts at η = {self.eta:g}: lower η."
-        if p < p_star:
-            return f"p = {p} < p* = {p_star}: there is no zero-loss solution to choose."
-        critical = critical_learning_rate(self.task)
-        if self.eta > critical:
-            return f"η = {self.eta:g} is above η_c = {critical:.3g}: solutions repel."
-        return ""
 
 
 class ImplicitBias(Explorer):
@@ -111,8 +75,8 @@ class ImplicitBias(Explorer):
 
     def draw(self, values: dict[str, Any]) -> Caption:
         """Draw flow and ODE; runs of SGD follow."""
-        setting = _setting(values)
-        flow, ode = _deterministic(setting, False), _deterministic(setting, True)
+        setting = chosen(values)
+        flow, ode = deterministic(setting, False), deterministic(setting, True)
         turned = [_turned(setting, run) for run in (flow, ode)]
         for line, path, run, angle in (
             (self.flow, self.flow_path, flow, turned[0]),
@@ -164,7 +128,7 @@ class ImplicitBias(Explorer):
         runs: list[Trajectory] = []
         shown = time.monotonic()
         for k in range(_RUNS):
-            runs.append(_sgd(setting, k))
+            runs.append(sgd(setting, k))
             if time.monotonic() - shown > 0.1 or k == _RUNS - 1:
                 yield lambda: self.show(setting, runs, caption, text)
                 shown = time.monotonic()
@@ -178,63 +142,16 @@ class ImplicitBias(Explorer):
         self.paths.set_data(*_joined(*zip(*(_plane(run) for run in runs), strict=True)))
         ends = np.array([[part[-1] for part in _plane(run)] for run in runs])
         self.ends.set_data(ends[:, 0], ends[:, 1])
-        whole = [t for t in turned if len(t) == _POINTS]
+        whole = [t for t in turned if len(t) == POINTS]
         diverged = len(turned) - len(whole)
         if whole:
             mean = np.mean(whole, 0)
             error = np.std([t[-1] for t in whole]) / math.sqrt(len(whole))
-            self.mean.set_data(np.linspace(0.0, setting.end, _POINTS), mean)
+            self.mean.set_data(np.linspace(0.0, setting.end, POINTS), mean)
             text += f": {len(whole)} runs, {mean[-1]:.3g} ± {error:.1g}"
         if diverged:
             text += f"; {diverged} of {len(runs)} runs diverge"
         return caption._replace(alt=f"{caption.alt}{text}.")
-
-
-def _setting(values: dict[str, Any]) -> Setting:
-    task, N, eta = Task(values["p"], values["p_star"]), round(10 ** values["log_N"]), values["eta"]
-    p, k = task.p, task.p_star
-    try:
-        level = plateau(task, eta)
-    except NoPlateauError:
-        level = None
-    drawn = random_overlaps(task, N, np.random.default_rng((values["seed"], 0)))
-    # Turn the units so that the first teacher is seen by the first student alone, then by `angle`
-    M = np.linalg.qr(drawn.M, mode="complete")[1]
-    M *= np.sign(M[0, 0]) * values["size"] * math.sqrt(p * k / N) / np.linalg.norm(M)
-    angle = math.radians(values["angle"])
-    c, s = math.cos(angle), math.sin(angle)
-    M[:2] = np.array([[c, -s], [s, c]]) @ M[:2] if p > 1 else c * M
-    start = Overlaps(drawn.Q - drawn.M @ drawn.M.T + M @ M.T, M)
-    rate = level.escape_rate if level and level.escape_rate > 0 else 4 * eta / k
-    end = (max(math.log(N) / 2 - math.log(values["size"]), 0.0) + 5) / rate
-    end = float(_NICE[np.searchsorted(_NICE, min(end, 200 / eta))])
-    return Setting(task, start, N, eta, values["seed"], level, end)
-
-
-def _deterministic(setting: Setting, gradient_noise: bool) -> Trajectory:
-    points = np.linspace(0.0, setting.end, _POINTS)
-    try:
-        return integrate(
-            setting.task, setting.start, eta=setting.eta, alpha=points, rtol=1e-7,
-            gradient_noise=gradient_noise,
-        )  # fmt: skip
-    except DivergenceError as error:
-        return error.trajectory
-
-
-def _sgd(setting: Setting, run: int) -> Trajectory:
-    exact = setting.N * setting.end <= 2e5 or setting.N < 300
-    # Short steps: their noise is to be Gaussian, as that of many samples
-    step = None if exact else 0.004 / setting.eta
-    try:
-        return simulate(
-            setting.task, setting.start, eta=setting.eta, N=setting.N,
-            alpha=np.linspace(0.0, setting.end, _POINTS),
-            rng=np.random.default_rng((setting.seed, 1, run)),
-            method="overlaps" if exact else "diffusion", step=step, progress=False,
-        )  # fmt: skip
-    except DivergenceError as error:
-        return error.trajectory
 
 
 def _turned(setting: Setting, run: Trajectory) -> Array:
