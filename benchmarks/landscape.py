@@ -5,42 +5,26 @@
 V Xᵀ and U X it must contain (goal: 1.5), in turns in this process. `population`, with no goal: for
 `hessian_operator`, whose bare products are those with wᵀ, w*ᵀ and back.
 
-    python benchmarks/landscape.py
+    python -m benchmarks landscape
 """
 
-import json
 import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.common import Row, ratio, turns
 from quadlib import Task, Weights, random_overlaps, random_weights
 from quadlib.landscape import empirical_hessian_operator, hessian_operator, hessian_spectrum
 
 GOAL_MS, GOAL_RATIO = 5.0, 1.5
 
 
-def seconds(*functions: Callable[[], object], budget: float = 1.0) -> list[list[float]]:
-    """Seconds of each call, the functions taking turns, so that a busy machine disturbs all."""
-    for function in functions:
-        function()
-    times: list[list[float]] = [[] for _ in functions]
-    end = time.perf_counter() + budget
-    while len(times[0]) < 5 or (time.perf_counter() < end and len(times[0]) < 300):
-        for function, row in zip(functions, times, strict=True):
-            started = time.perf_counter()
-            function()
-            row.append(time.perf_counter() - started)
-    return times
-
-
 def spectrum(p: int, p_star: int, N: int) -> dict[str, Any]:
     task = Task(p, p_star)
     state = random_overlaps(task, N, 0)
-    (times,) = seconds(lambda: hessian_spectrum(task, state, N))
+    (times,) = turns(lambda: hessian_spectrum(task, state, N), repeats=300, budget=1.0)
     milliseconds = 1e3 * statistics.median(times)
     return {"p": p, "p_star": p_star, "N": N, "ms": milliseconds, "p90_ms": 1e3 * p90(times)}
 
@@ -52,12 +36,11 @@ def p90(times: list[float]) -> float:
 def against_bare(
     size: dict[str, int], product: Callable[[], object], bare: Callable[[], object]
 ) -> dict[str, Any]:
-    """A pair of neighbours in time is disturbed alike: the median of their ratios."""
-    ours, theirs = seconds(product, bare)
+    ours, theirs = turns(product, bare, repeats=300, budget=1.0)
     return size | {
         "ms": 1e3 * statistics.median(ours),
         "bare_ms": 1e3 * statistics.median(theirs),
-        "ratio": statistics.median(a / b for a, b in zip(ours, theirs, strict=True)),
+        "ratio": ratio(ours, theirs),
     }
 
 
@@ -87,8 +70,6 @@ def population(p: int, p_star: int, N: int, columns: int) -> dict[str, Any]:
 
 def measure() -> dict[str, Any]:
     return {
-        "question": __doc__.splitlines()[0],
-        "goal": {"spectrum_ms": GOAL_MS, "ratio": GOAL_RATIO},
         "spectrum_against_N": [spectrum(8, 4, N) for N in (12, 10**3, 10**6, 10**12)],
         "spectrum_against_p": [spectrum(p, 4, 10**6) for p in (1, 2, 4, 8, 16, 32)],
         "empirical": [
@@ -108,9 +89,22 @@ def measure() -> dict[str, Any]:
     }
 
 
-if __name__ == "__main__":
-    path = Path(__file__).parent / "results" / "landscape.json"
-    path.parent.mkdir(exist_ok=True)
-    text = json.dumps(measure(), indent=1)
-    path.write_text(text + "\n")
-    print(text)
+def table(result: dict[str, Any]) -> list[Row]:
+    spectra = result["spectrum_against_N"]
+    slowest = max(row["ms"] for row in spectra)
+    ratios = [row["ratio"] for row in result["empirical"]]
+    return [
+        Row(
+            "`hessian_spectrum` at p = 8, p* = 4, N = 12 … 10^12",
+            f"< {GOAL_MS:g} ms",
+            f"{min(row['ms'] for row in spectra):.1f} … {slowest:.1f} ms",
+            slowest < GOAL_MS,
+            "the eigenvalues of a block of p (p + p*) rows",
+        ),
+        Row(
+            "`empirical_hessian_operator`, a product over its bare matrix products",
+            f"≤ {GOAL_RATIO:g} ×",
+            f"{min(ratios):.2f} … {max(ratios):.2f} ×",
+            max(ratios) <= GOAL_RATIO,
+        ),
+    ]

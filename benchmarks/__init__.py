@@ -1,0 +1,1 @@
+"""What quadlib costs: one question a file, `python -m benchmarks` answers them."""

@@ -1,0 +1,101 @@
+"""Run the benchmarks, write benchmarks/results, and fill the table of README.md.
+
+python -m benchmarks            all, in under 10 minutes on two cores
+python -m benchmarks kernels    some; what was measured before stays in the table
+"""
+
+import importlib
+import importlib.util
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import plots
+from benchmarks.common import Row, environment
+
+HERE = Path(__file__).parent
+RESULTS, README = HERE / "results", HERE.parent / "README.md"
+NAMES = ("kernels", "ode", "landscape", "startup", "ensemble", "peers", "key_to_pixels")
+BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+
+
+def run(name: str) -> None:
+    module = importlib.import_module(f"benchmarks.{name}")
+    question = (module.__doc__ or "").splitlines()[0]
+    print(f"{name}: {question}", flush=True)
+    before, started = environment(), time.perf_counter()
+    result = module.measure()
+    path = RESULTS / f"{name}.json"
+    answer = {"question": question, "environment": before, "result": result}
+    path.write_text(json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
+    print(f"  {time.perf_counter() - started:.0f} s")
+
+
+def rows(name: str, result: dict[str, Any]) -> list[Row]:
+    if name == "key_to_pixels":
+        return pixel_rows(result)
+    table: list[Row] = importlib.import_module(f"benchmarks.{name}").table(result)
+    return table
+
+
+def pixel_rows(result: dict[str, Any]) -> list[Row]:
+    figure = "tour, key press to changed pixels, p90"
+    if "skipped" in result:
+        return [Row(figure, "≤ 60 ms", f"not measured: {result['skipped']}")]
+    goal, held, single = result["goal_ms"], result["held"], result["single"]
+    worst = max(held["p90_ms"], single["p90_ms"])
+    measured = (
+        f"{held['p90_ms']:.0f} ms (median {held['median_ms']:.0f}); with runs of SGD arriving "
+        f"{single['p90_ms']:.0f} ms (median {single['median_ms']:.0f})"
+    )
+    return [Row(figure, f"≤ {goal:g} ms", measured, worst <= goal, "drawing, PNG and the browser")]
+
+
+def markdown(answers: dict[str, Any]) -> str:
+    lines = ["| figure | goal | measured | met | bounded by |", "|---|---|---|---|---|"]
+    for name, answer in answers.items():
+        for row in rows(name, answer["result"]):
+            met = {True: "yes", False: "**no**", None: ""}[row.met]
+            cells = (row.figure, row.goal or "", row.measured, met, row.bound)
+            lines.append("| " + " | ".join(cells) + " |")
+    machines = {
+        f"{e['cpu']}, {e['cores']} cores, Python {e['python']}, numpy {e['versions']['numpy']}, "
+        f"{e['blas']}"
+        for e in (answer["environment"] for answer in answers.values())
+    }
+    load = max(answer["environment"]["load_at_start"][0] for answer in answers.values())
+    intro = [
+        f"Measured by `make bench` on {'; '.join(sorted(machines))}, one thread of BLAS. Times are "
+        "seconds of the processor, ratios are taken side by side in one process; efficiency and "
+        f"pixels are on the wall, with up to {load:.1f} other programs waiting for the cores.",
+        "",
+    ]
+    results = {name: answer["result"] for name, answer in answers.items()}
+    pictures = [
+        f"![{alt}](benchmarks/results/{file})" for file, alt in plots.draw(results, RESULTS)
+    ]
+    return "\n".join([*intro, *lines, "", *"\n\n".join(pictures).splitlines()])
+
+
+def fill(text: str) -> None:
+    before, rest = README.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def main(wanted: list[str]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    present = [n for n in NAMES if importlib.util.find_spec(f"benchmarks.{n}") is not None]
+    unknown = set(wanted) - set(present)
+    if unknown:
+        sys.exit(f"Benchmarks must be some of {', '.join(present)}, got {', '.join(unknown)}.")
+    for name in wanted or present:
+        run(name)
+    paths = {name: RESULTS / f"{name}.json" for name in present}
+    fill(markdown({n: json.loads(p.read_text()) for n, p in paths.items() if p.exists()}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
