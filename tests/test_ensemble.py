@@ -91,6 +91,7 @@ def test_a_pool_works_in_a_script_without_main_guard_and_from_a_thread(tmp_path)
     )
     result = run([sys.executable, script], capture_output=True, text=True, timeout=60)
     assert result.stdout.split() == ["runs", "9", "runs", "9"], result.stderr
+    assert "Traceback" not in result.stderr  # of a worker
 
 
 def test_escape_times_are_those_of_the_single_runs():

@@ -111,9 +111,9 @@ def run_on_processes(job: Job, batches: Iterable[tuple[int, int]], workers: int)
 
 
 def _end(connection: Any, process: Any) -> None:
-    connection.close()
     process.kill()
     process.join()
+    connection.close()
 
 
 def _lost(batch: tuple[int, int], what: str) -> RuntimeError:
@@ -175,11 +175,12 @@ def _work(connection: Any, run: Callable[[int, int], Batch]) -> None:
     threading.Thread(target=follow, daemon=True).start()
     # tqdm's own lock is a semaphore of the system, which a killed worker would leave behind.
     tqdm.set_lock(threading.RLock())
-    while True:
-        batch = connection.recv()
-        try:
-            result: Batch | Exception = run(*batch)
-        except Exception as error:
-            error.add_note(traceback.format_exc())
-            result = error
-        connection.send(result)
+    with suppress(EOFError, OSError):  # the main process is gone
+        while True:
+            batch = connection.recv()
+            try:
+                result: Batch | Exception = run(*batch)
+            except Exception as error:
+                error.add_note(traceback.format_exc())
+                result = error
+            connection.send(result)
