@@ -45,16 +45,15 @@ class LinearStage:
         """D_r = 4η² E[Δ² λ_i² λ*_r²] at M = 0, (4.2)."""
         return 4 * self.eta**2 * q * self.t * self.moment(q, 1, 1) * self.noisy
 
-    def jitter(self, q: float) -> Array:
-        """Loss of N⟨ln M⟩, and growth of N var(ln M), per α, of the fastest direction.
+    def drag(self, q: float) -> float:
+        """N times what ⟨ln M⟩ loses per α by the noise of its growth, fastest direction.
 
-        Where M has grown but is small, a sample multiplies it by 1 − 2ηΔx²/N directly, and by
-        1 + 2ηΔz²/N in the long run, through the norm that it changes.
+        A sample multiplies M by 1 − 2ηΔx²/N, whose logarithm loses half the mean square. It
+        scales norms by 1 − 4ηΔz²/(pN); norms noisy around the plateau are too small on average,
+        by twice what their noise would give the growth, and let M grow faster.
         """
-        direct, crossed, norm = (self.moment(q, i, 2 - i)[-1] for i in (0, 1, 2))
-        mean = 2 * q / self.p + 2 * self.t[-1] / self.k
-        square = direct - 2 * crossed + norm - mean**2
-        return 4 * self.eta**2 * self.noisy * np.array([direct / 2 - norm, square])
+        direct, norm = self.moment(q, 0, 2)[-1], self.moment(q, 2, 0)[-1]
+        return float(4 * self.eta**2 * self.noisy * (direct / 2 - norm))
 
     def derivative(self, _alpha: float, y: Array) -> Array:
         """Of q, of ∫r_r, and of v_r e^{-2∫r_r}/T_r, (4.1)."""
