@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from lab import ROOT, Notebook, pixels
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 WITH_EXPLORER = [
     path.stem
     for path in sorted((ROOT / "notebooks").glob("*.py"))
@@ -51,11 +49,17 @@ def test_a_saved_tour_has_its_picture_before_anything_runs(tour: Notebook) -> No
     photograph(tour, "_saved")
 
 
-def test_the_tour_runs_and_every_control_moves_it(tour: Notebook) -> None:
+@pytest.fixture(scope="module")
+def live_tour(tour: Notebook) -> Notebook:
     tour.run()
     tour.show_explorer()
     photograph(tour)
     assert tour.errors == []
+    return tour
+
+
+def test_the_tour_runs_and_every_control_moves_it(live_tour: Notebook) -> None:
+    tour = live_tour
     controls = tour.controls()
     names = [name for name, _ in controls]
     assert len(set(names)) == len(names) == 9
@@ -72,7 +76,8 @@ def test_the_tour_runs_and_every_control_moves_it(tour: Notebook) -> None:
     photograph(tour, "_moved")
 
 
-def test_tab_reaches_every_control_and_a_screen_reader_its_name(tour: Notebook) -> None:
+def test_tab_reaches_every_control_and_a_screen_reader_its_name(live_tour: Notebook) -> None:
+    tour = live_tour
     controls = tour.controls()
     for name, element in controls:
         if element.evaluate("e => e.matches('.noUi-handle')"):
@@ -93,7 +98,8 @@ def test_tab_reaches_every_control_and_a_screen_reader_its_name(tour: Notebook) 
     assert [index for index in reached if index >= 0] == list(range(len(controls)))
 
 
-def test_an_error_shows_in_place_and_the_sliders_go_on(tour: Notebook) -> None:
+def test_an_error_shows_in_place_and_the_sliders_go_on(live_tour: Notebook) -> None:
+    tour = live_tour
     controls = dict(tour.controls())
     log_N, p = controls["log₁₀ N"], controls["students p"]
     p.focus()
