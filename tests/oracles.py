@@ -7,6 +7,7 @@ the overlaps Q (n, p, p) and M (n, p, p*) after the given numbers of steps.
 import numpy as np
 
 import quadlib as ql
+from quadlib.dynamics.overlaps import block_length
 
 Run = tuple[np.ndarray, np.ndarray]
 
@@ -64,7 +65,7 @@ def overlap_chain(
     """
     p, k = task.p, task.p_star
     outside = N - k - p
-    block = max(1, min(5 + -(k + p + 5) % 4, outside))
+    block = max(1, min(block_length(p, k), outside))
     t, teacher = np.linalg.eigh(task.T)
     m = start.M @ teacher / np.sqrt(t)
     values, vectors = np.linalg.eigh(start.Q - m @ m.T)

@@ -94,6 +94,12 @@ def _loop() -> Any:
     ) -> Any:
         d = len(C)
 
+        def copy(source: Any, target: Any) -> None:
+            """As target[:] = source, which takes numba seconds to compile."""
+            for a in range(d):
+                for b in range(d):
+                    target[a, b] = source[a, b]
+
         def factor(C: Any, L: Any) -> bool:
             """Cholesky factor; a pivot that is zero up to rounding is zero."""
             for j in range(d):
@@ -141,7 +147,7 @@ def _loop() -> Any:
             if not abs(error) < bound:
                 return 1
             half[:] = 0.0
-            old[:] = C
+            copy(C, old)
             for stage in range(2):  # Heun: at C, then at the end of Euler's step
                 s, square = 0.0, label_noise
                 for a in range(d):
@@ -190,11 +196,11 @@ def _loop() -> Any:
                         C[b, i] *= scale
                     C[i, i] = 1.0
             if factor(C, new_L):
-                L[:] = new_L
+                L, new_L = new_L, L
                 time -= step
                 limit = longest
             else:
-                C[:] = old
+                copy(old, C)
                 limit = step / 2
                 if limit * N < 0.5:
                     return 2

@@ -11,12 +11,18 @@ from quadlib.task import Task
 
 __all__ = ["OverlapChain"]
 
-BLOCK = 5
-"""Directions opened, at least, before the basis is made small again; up to three more fill
-a row of F to a multiple of four numbers, the width of the arithmetic."""
-
 TINY = 1e-280
 """The square of a length whose inverse would overflow."""
+
+
+def block_length(p: int, k: int) -> int:
+    """How many directions are opened before the basis is made small again.
+
+    The larger p, the more it costs to make it small. A row of F is a multiple of four numbers,
+    the width of the arithmetic.
+    """
+    length = 5 + p // 4
+    return length + -(k + p + length) % 4
 
 
 class OverlapChain:
@@ -53,7 +59,7 @@ class OverlapChain:
         self.root_t = np.sqrt(t)
         m = start.M @ self.teacher / self.root_t  # (8.1)
         g, R = np.linalg.eigh(start.Q - m @ m.T)
-        block = BLOCK + -(k + p + BLOCK) % 4
+        block = block_length(p, k)
         self.F = np.zeros((p, k + p + block))
         self.F[:, :k] = m
         self.F[:, k : k + p] = R * np.sqrt(np.maximum(g, 0.0))
