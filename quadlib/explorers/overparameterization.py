@@ -53,6 +53,8 @@ class _Setting(NamedTuple):
 class Overparameterization(Explorer):
     """Loss of the ODE for p students beside other p; late times; escape against p, N = 1e6."""
 
+    patience = 8.0
+
     def build(self) -> dict[str, Any]:
         """Loss on the left, late times in the middle, escape times on the right."""
         figure = self.live.figure
@@ -141,6 +143,12 @@ class Overparameterization(Explorer):
         for line, p in zip(self.lines[self.left][-2::-1], (now.p_star, *_OTHERS), strict=True):
             run = _early(now._replace(p=p))
             yield _setter(line, run.alpha, run.loss)
+        lines = self.lines[self.middle]
+        run = _late(now)
+        caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
+        yield self._show_law(now, run, caption)
+        for line, p in ((lines[-1], now.p), (lines[-2], now.p_star)):
+            yield _setter(line, *_shown(_late(now._replace(p=p))))
         rows = []
         for p in sorted({*_OTHERS, now.p}):
             found = _escape(now._replace(p=p))
@@ -152,14 +160,8 @@ class Overparameterization(Explorer):
                 words = f" The law of SGD at N = {_N:,}: α = {found[0]:.1f} ± {found[1]:.1f}."
                 caption = caption._replace(alt=caption.alt + words)
             yield self._show_escapes(rows, caption)
-        lines = self.lines[self.middle]
-        for line, p in zip(lines[::-1], (now.p, now.p_star, *_OTHERS[::-1]), strict=True):
-            run = _late(now._replace(p=p))
-            shown = run.loss > 1e-13  # then only rounding
-            if line is lines[-1]:
-                caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
-                yield self._show_law(now, run, caption)
-            yield _setter(line, run.alpha[shown], run.loss[shown])
+        for line, p in zip(lines[-3::-1], _OTHERS[::-1], strict=True):
+            yield _setter(line, *_shown(_late(now._replace(p=p))))
 
     def _show_escapes(self, rows: list[Any], caption: Caption) -> Any:
         p, mean, std = np.array(rows).T
@@ -185,11 +187,18 @@ def _setter(line: Any, x: Array, y: Array) -> Any:
     return lambda: line.set_data(x, y)
 
 
-def _integrate(setting: _Setting, alpha: Array) -> Trajectory:
+def _shown(run: Trajectory) -> tuple[Array, Array]:
+    """Loss down to the axis; further down there is only rounding."""
+    below = np.flatnonzero(run.loss < _LATE[0])
+    shown = slice(below[0] + 1 if len(below) else None)
+    return run.alpha[shown], run.loss[shown]
+
+
+def _integrate(setting: _Setting, alpha: Array, rtol: float) -> Trajectory:
     try:
         return integrate(
             setting.task, setting.start, eta=setting.eta, alpha=alpha,
-            constraint=setting.constraint, rtol=1e-5,
+            constraint=setting.constraint, rtol=rtol,
         )  # fmt: skip
     except DivergenceError as error:
         return error.trajectory
@@ -197,12 +206,12 @@ def _integrate(setting: _Setting, alpha: Array) -> Trajectory:
 
 @lru_cache(maxsize=64)
 def _early(setting: _Setting) -> Trajectory:
-    return _integrate(setting, np.linspace(0, setting.end, 201))
+    return _integrate(setting, np.linspace(0, setting.end, 201), 1e-5)
 
 
 @lru_cache(maxsize=64)
 def _late(setting: _Setting) -> Trajectory:
-    return _integrate(setting, np.geomspace(setting.end / 10, setting.end * 100, 241))
+    return _integrate(setting, np.geomspace(setting.end / 10, setting.end * 100, 241), 1e-7)
 
 
 @lru_cache(maxsize=256)
