@@ -12,6 +12,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+# Shapes are checked at run time in these; the loops that numba compiles cannot be
+comma := ,
+SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau trajectory bias escape late_time \
+  landscape ensemble claims dynamics.ode dynamics.flow) beartype.beartype)
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -21,7 +25,7 @@ lab: $(VENV)/.lab $(LAB_SETTINGS)
 	$(PY) -m jupyterlab $(ROOT_FLAG) $(LAB_FLAGS) notebooks/00_tour.ipynb
 
 test: lint
-	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup
+	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup --jaxtyping-packages=$(SHAPES)
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
@@ -36,7 +40,8 @@ notebooks: $(VENV)/.dev
 	$(PY) -m jupytext --to ipynb notebooks/*.py
 	$(ONE_THREAD) $(PY) -m nbconvert --to notebook --execute --inplace \
 	  --ExecutePreprocessor.record_timing=False \
-	  --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+	  --ExecutePreprocessor.store_widget_state=False \
+	  --ExecutePreprocessor.coalesce_streams=True notebooks/*.ipynb
 
 book: $(VENV)/.book
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html

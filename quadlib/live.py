@@ -65,8 +65,8 @@ class LiveFigure:
     """A Matplotlib figure off screen, of which only the animated artists are drawn each time.
 
     Everything else is a background, drawn anew only after something in it changed: a limit, a
-    tick, a label. Half of that time is the layout: where limits change often, fix it with
-    `figure.set_layout_engine("none")` and `figure.subplots_adjust`. Sizes are in pixels.
+    tick, a label. Half of that time is the layout: where limits change often, turn it off by
+    `figure.set_layout_engine("none")` and place the axes with `gridspec_kw`. Sizes are in pixels.
     """
 
     def __init__(self, width: int = 900, height: int = 400) -> None:
