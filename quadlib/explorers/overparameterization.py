@@ -1,7 +1,8 @@
 """More students than teachers: one loss curve a p, their late times, and when they escape."""
 
 import math
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from quadlib.trajectory import DivergenceError, Trajectory
 
 __all__ = ["Overparameterization"]
 
-_N, _LARGEST = 10**6, 16
+_N, _LARGEST, _POINTS = 10**6, 16, 201
 _SEED = 25  # its ODE escapes near the mean of the law at every p
 _OTHERS = (1, 2, 4, 8, 16)
 _LATE = (1e-9, 100.0)
@@ -71,9 +72,8 @@ class Overparameterization(Explorer):
             self.lines[ax] = lines
             ax.set(xlabel="α = samples / N")
             ax.locator_params(nbins=4)  # ticks cost more than lines
-        self.middle.set(xscale="log", yscale="log")
+        self.middle.set(xscale="log", yscale="log", title="late times")
         self.middle.minorticks_off()
-        self.middle.set_title("late times", fontsize="medium")
         self.left.set_ylabel("population loss", labelpad=2)
         (self.level,) = self.left.plot([], [], color=black, ls=":", lw=1.2, label="plateau")
         (self.law,) = self.middle.plot([], [], color=black, ls="--", lw=1.2, label="law, this p")
@@ -82,15 +82,13 @@ class Overparameterization(Explorer):
         (self.here,) = self.right.plot([], [], "o", color=blue, ms=8, alpha=0.7)
         self.here.set_label("ODE, this p")
         self.right.locator_params(nbins=4)
-        self.right.set(xlabel="students p", xscale="log", xlim=(0.8, 20))
+        self.right.set(xlabel="students p", xscale="log", title=f"escape, N = {_N:,}")
         self.right.set_ylabel("escape time α", labelpad=2)
         self.right.set_xticks(_OTHERS, [str(p) for p in _OTHERS])
         self.right.minorticks_off()
-        self.right.set_title(f"escape, N = {_N:,}", fontsize="medium")
         self.note = self.left.text(0.0, 1.035, "", transform=self.left.transAxes, color=orange)
-        moving = [line for lines in self.lines.values() for line in lines]
-        self.live.animate(*moving, self.level, self.law, self.bars, self.means, self.here)
-        self.live.animate(self.note)
+        moving = [*self.lines[self.left], *self.lines[self.middle], self.level, self.law]
+        self.live.animate(*moving, self.bars, self.means, self.here, self.note)
         self.left.legend(loc="upper right", fontsize="small").set_zorder(1)
         self.middle.legend(handles=[self.law], loc="upper right", fontsize="small").set_zorder(1)
         self.right.legend(loc="lower left", fontsize="small").set_zorder(1)
@@ -103,7 +101,7 @@ class Overparameterization(Explorer):
         }
 
     def draw(self, values: dict[str, Any]) -> Caption:
-        """Draw this p and p = p* on the way to the escape at once; the rest follows."""
+        """Draw this p on its way to the escape at once; the rest follows."""
         now = _Setting(values["p"], values["p_star"], values["eta"], values["constraint"])
         run = _early(now)
         level, note = _judge(now, run)
@@ -124,67 +122,47 @@ class Overparameterization(Explorer):
         self.live.limits(self.left, (0.0, now.end), (0.0, 1.8))
         self.live.limits(self.middle, (now.end / 10, now.end * 100), _LATE)
         self.live.limits(self.right, (0.8, 20.0), (0.0, now.end))
-        words = [note] if note else []
-        words.append(
-            f"{now.constraint.capitalize()} norms, p = {now.p}, p* = {now.p_star}, η = {now.eta:g}."
-        )
+        norms = now.constraint.capitalize()
+        words = [note, f"{norms} norms, p = {now.p}, p* = {now.p_star}, η = {now.eta:g}."]
         if math.isfinite(level):
             words.append(f"The plateau is at {level:.3f}.")
         if math.isfinite(escape):
             words.append(f"The ODE escapes at α = {escape:.1f}.")
         elif len(run.alpha):
             words.append(f"At α = {run.alpha[-1]:.4g} the loss of the ODE is {run.loss[-1]:.3g}.")
-        caption = Caption(" ".join(words))
+        caption = Caption(" ".join(filter(None, words)))
         self.later(self._rest(now, caption))
         return caption
 
     def _rest(self, now: _Setting, caption: Caption) -> Pieces:
-        """Other p on the left, laws of the escape, late times."""
+        """Other p on the left, late times, laws of the escape."""
         for line, p in zip(self.lines[self.left][-2::-1], (now.p_star, *_OTHERS), strict=True):
-            run = _early(now._replace(p=p))
-            yield _setter(line, run.alpha, run.loss)
+            other = _early(now._replace(p=p))
+            yield partial(line.set_data, other.alpha, other.loss)
         lines = self.lines[self.middle]
         run = _late(now)
         caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
-        yield self._show_law(now, run, caption)
-        for line, p in ((lines[-1], now.p), (lines[-2], now.p_star)):
-            yield _setter(line, *_shown(_late(now._replace(p=p))))
-        rows = []
+        yield partial(self._show_law, now, run, caption)
+        for line, p in zip(lines[::-1], (now.p, now.p_star, *_OTHERS[::-1]), strict=True):
+            yield partial(line.set_data, *_shown(_late(now._replace(p=p))))
+        caption = caption._replace(columns=_COLUMNS)
         for p in sorted({*_OTHERS, now.p}):
-            found = _escape(now._replace(p=p))
-            if found is None:
-                continue
-            rows.append((p, *found))
-            caption = caption._replace(columns=_COLUMNS, rows=tuple(rows))
-            if p == now.p:
-                words = f" The law of SGD at N = {_N:,}: α = {found[0]:.1f} ± {found[1]:.1f}."
-                caption = caption._replace(alt=caption.alt + words)
-            yield self._show_escapes(rows, caption)
-        for line, p in zip(lines[-3::-1], _OTHERS[::-1], strict=True):
-            yield _setter(line, *_shown(_late(now._replace(p=p))))
+            if (found := _escape(now._replace(p=p))) is not None:
+                caption = caption._replace(rows=(*caption.rows, (p, *found)))
+                if p == now.p:
+                    words = f" The law of SGD at N = {_N:,}: α = {found[0]:.1f} ± {found[1]:.1f}."
+                    caption = caption._replace(alt=caption.alt + words)
+                yield partial(self._show_escapes, caption)
 
-    def _show_escapes(self, rows: list[Any], caption: Caption) -> Any:
-        p, mean, std = np.array(rows).T
+    def _show_escapes(self, caption: Caption) -> Caption:
+        rows: Any = caption.rows
+        self.means.set_data([row[0] for row in rows], [row[1] for row in rows])
+        self.bars.set_segments([[(p, mean - std), (p, mean + std)] for p, mean, std in rows])
+        return caption
 
-        def show() -> Caption:
-            self.means.set_data(p, mean)
-            self.bars.set_segments(
-                [[(x, m - s), (x, m + s)] for x, m, s in zip(p, mean, std, strict=True)]
-            )
-            return caption
-
-        return show
-
-    def _show_law(self, now: _Setting, run: Trajectory, caption: Caption) -> Any:
-        def show() -> Caption:
-            self.law.set_data(*_law_curve(now, run))
-            return caption
-
-        return show
-
-
-def _setter(line: Any, x: Array, y: Array) -> Any:
-    return lambda: line.set_data(x, y)
+    def _show_law(self, now: _Setting, run: Trajectory, caption: Caption) -> Caption:
+        self.law.set_data(*_law_curve(now, run))
+        return caption
 
 
 def _shown(run: Trajectory) -> tuple[Array, Array]:
@@ -206,7 +184,7 @@ def _integrate(setting: _Setting, alpha: Array, rtol: float) -> Trajectory:
 
 @lru_cache(maxsize=64)
 def _early(setting: _Setting) -> Trajectory:
-    return _integrate(setting, np.linspace(0, setting.end, 201), 1e-5)
+    return _integrate(setting, np.linspace(0, setting.end, _POINTS), 1e-5)
 
 
 @lru_cache(maxsize=64)
@@ -217,43 +195,34 @@ def _late(setting: _Setting) -> Trajectory:
 @lru_cache(maxsize=256)
 def _escape(setting: _Setting) -> tuple[float, float] | None:
     """Mean and standard deviation of the escape time, or None where SGD does not escape."""
-    try:
+    with suppress(ValueError), np.errstate(over="ignore", invalid="ignore"):  # it may diverge
         # The law is slow to find that there is no escape; the ODE knows at once
-        if not math.isfinite(_early(setting).escape_time()):
-            return None
-        with np.errstate(over="ignore", invalid="ignore"):  # where the ODE diverges
+        if math.isfinite(_early(setting).escape_time()):
             law = escape_law(setting.task, _N, setting.eta, setting.constraint)
-    except ValueError:
-        return None
-    return law.mean, law.std
+            return law.mean, law.std
+    return None
 
 
 def _judge(now: _Setting, run: Trajectory) -> tuple[float, str]:
     """Level of the plateau, NaN without one, and a sentence if the story is spoilt."""
-    try:
+    level, note = math.nan, "No plateau exists at this η: lower η."
+    with suppress(NoPlateauError):
         top = plateau(now.task, now.eta, now.constraint)
-    except NoPlateauError:
-        top = None
-    level = top.loss if top else math.nan
-    if len(run.alpha) < 201:
-        return level, "The ODE diverges: lower η."
-    if top is None:
-        return level, "No plateau exists at this η: lower η."
-    if top.escape_rate <= 0:
-        return level, "The plateau attracts at this η: lower η."
-    if now.p < now.p_star:
-        return level, "p < p*: the loss cannot reach zero."
-    critical = critical_learning_rate(now.task)
-    if now.eta >= critical:
-        return level, f"η is not below η_c = {critical:.3g}: solutions repel."
-    return level, ""
+        level = top.loss
+        note = "" if top.escape_rate > 0 else "The plateau attracts at this η: lower η."
+    if len(run.alpha) < _POINTS:
+        note = "The ODE diverges: lower η."
+    elif not note and now.p < now.p_star:
+        note = "p < p*: the loss cannot reach zero."
+    elif not note and now.eta >= (critical := critical_learning_rate(now.task)):
+        note = f"η is not below η_c = {critical:.3g}: solutions repel."
+    return level, note
 
 
 def _late_law(now: _Setting) -> LateTimeLaw | None:
-    try:
+    with suppress(ValueError):
         return late_time_law(now.task, now.eta, now.constraint)
-    except ValueError:
-        return None
+    return None
 
 
 def _law_curve(now: _Setting, run: Trajectory) -> tuple[Array, Array]:
@@ -261,22 +230,19 @@ def _law_curve(now: _Setting, run: Trajectory) -> tuple[Array, Array]:
     law, small = _late_law(now), np.flatnonzero(run.loss < 1e-3)
     if law is None or len(small) == 0:
         return np.empty(0), np.empty(0)
-    if law.prefactor is not None:
-        return run.alpha, law.prefactor / run.alpha**2
+    if law.rate is None:
+        return run.alpha, (law.prefactor or 0.0) / run.alpha**2
     i = small[0]
     x = np.linspace(run.alpha[i], 2 * run.alpha[i], 100)
-    return x, run.loss[i] * np.exp(-(law.rate or 0.0) * (x - run.alpha[i]))
+    return x, run.loss[i] * np.exp(-law.rate * (x - run.alpha[i]))
 
 
 def _words(now: _Setting, run: Trajectory) -> str:
-    law = _late_law(now)
     if len(run.alpha) == 0:
         return "Then nothing is left of it."
+    law, end = _late_law(now), f"at α = {run.alpha[-1]:.3g} the loss is {run.loss[-1]:.2g}."
     if law is None:
-        return f"Late, at α = {run.alpha[-1]:.3g}, the loss is {run.loss[-1]:.3g}."
-    if law.prefactor is not None:
-        return (
-            f"Late the loss falls as {law.prefactor:.3g}/α²; "
-            f"at α = {run.alpha[-1]:.3g} it is {run.loss[-1]:.2g}."
-        )
-    return f"Late the loss falls exponentially, at rate {law.rate:.3g}."
+        return f"Late, {end}"
+    if law.prefactor is None:
+        return f"Late the loss falls exponentially, at rate {law.rate:.3g}."
+    return f"Late the loss falls as {law.prefactor:.3g}/α²; {end}"
