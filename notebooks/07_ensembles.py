@@ -138,7 +138,7 @@ shades, bins = np.linspace(0.75, 0.0, len(laws)), np.linspace(-8, 14, 67)
 for shade, (N, law) in zip(shades, laws.items(), strict=True):
     times, color = diffusion[N].escape_times, str(shade)
     left.hist(times, 50, density=True, histtype="step", color=color)
-    left.text(law.mean, 0.27, f"{N:.0e}", ha="center", fontsize="small")
+    left.text(law.mean, 0.265, f"$10^{{{np.log10(N):.0f}}}$", ha="center")
     left.plot(law.mean, 0.0, "^", color=plotting.PALETTE["flow"], clip_on=False)
     right.hist(times - law.mean, bins, density=True, histtype="step", color=color)
 shift = np.linspace(-8, 14, 200)
