@@ -8,7 +8,6 @@ from concurrent.futures import Executor
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from quadlib.checks import (
     Constraint,
@@ -39,7 +38,7 @@ def ensemble(
     task: Task,
     *,
     eta: float,
-    alpha: ArrayLike,
+    alpha: Any,
     N: int,
     runs: int,
     seed: int,
