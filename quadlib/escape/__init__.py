@@ -8,7 +8,7 @@ import numpy as np
 from quadlib.checks import Constraint, check_constraint, check_dimension, check_real, read_only
 from quadlib.escape.linear import LinearStage
 from quadlib.escape.passage import passages
-from quadlib.plateau import plateau
+from quadlib.plateau import NoPlateauError, plateau
 from quadlib.shapes import Array, Float
 from quadlib.task import Task
 from quadlib.trajectory import escape_level
@@ -84,7 +84,7 @@ def escape_law(
     Raises
     ------
     NoPlateauError
-        If there is no plateau at this learning rate.
+        If there is no plateau at this learning rate, or random students do not reach it.
     ValueError
         If the plateau is stable, or half of its loss cannot be lost.
 
@@ -101,12 +101,17 @@ def escape_law(
     N = check_dimension(N, task.p, task.p_star)
     eta = check_real("eta", eta, strict=True)
     level = plateau(task, eta, constraint)
-    if level.escape_rate <= 0:
+    if level.escape_rate <= 1e-6 * eta:  # zero up to rounding
         raise ValueError(
             f"eta must be small enough for the plateau to be left, got eta = {eta:g}, where M "
             f"grows at rate {level.escape_rate:.3g}; lower eta."
         )
     start = LinearStage(task, eta, constraint, plateau_noise)
+    if constraint == "free" and level.q < 1 <= 1 + start.drift(1.0):  # above the larger root
+        raise NoPlateauError(
+            f"eta must be small enough for random students to reach the plateau, got "
+            f"eta = {eta:g}, where their norms grow without bound from the start; lower eta."
+        )
     # Time until the typical loss drop (4.6) is small but no longer tiny
     drop = 2 * np.array(start.t).sum() / (task.p_star**2 * N)
     linear = max(0.0, math.log(_SMALL * level.loss / drop) / (2 * level.escape_rate))
