@@ -28,6 +28,9 @@ __all__ = [
     "random_weights",
 ]
 
+_MOST_WEIGHTS = 2**30
+"""Numbers in W and W*, 8 GB."""
+
 
 @dataclass(frozen=True, eq=False, init=False)
 class Overlaps:
@@ -208,6 +211,11 @@ def random_weights(
     check_constraint(constraint)
     N = check_dimension(N, task.p, task.p_star)
     q0 = check_real("q0", q0, strict=True)
+    if N * (task.p + task.p_star) > _MOST_WEIGHTS:
+        raise ValueError(
+            f"N must leave (p + p_star) N weights that fit in memory, got N = {N}; use "
+            "random_overlaps, or a method other than weights."
+        )
     rng = as_generator(rng)
     E = _random_frame(N, task.p_star, rng)
     W = np.sqrt(q0) * rng.standard_normal((task.p, N))
@@ -245,7 +253,7 @@ def random_overlaps(
     rng = as_generator(rng)
     G = rng.standard_normal((task.p, task.p_star))
     L = np.tril(rng.standard_normal((task.p, task.p)), -1)
-    L[np.diag_indices(task.p)] = np.sqrt(rng.chisquare(N - task.p_star - np.arange(task.p)))
+    L[np.diag_indices(task.p)] = np.sqrt(rng.chisquare(float(N - task.p_star) - np.arange(task.p)))
     scale = np.full(task.p, q0 / N)
     Q = G @ G.T + L @ L.T
     if constraint == "spherical":

@@ -9,6 +9,15 @@ settings.register_profile("quadlib", derandomize=True, deadline=None, max_exampl
 settings.load_profile("quadlib")
 
 
+@pytest.fixture
+def unchecked() -> Any:
+    """Bad arguments on purpose: the run-time check of shapes would object first."""
+    jaxtyping = pytest.importorskip("jaxtyping")
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
     """Keep the tests with a browser on one worker, which starts one JupyterLab for all of them.

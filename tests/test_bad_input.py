@@ -264,6 +264,8 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
         for f in (random_overlaps, random_weights)
         for value, *expected in Q0
     ],
+    (lambda: random_weights(N=10**12), ValueError, "N", "got N = 1000000000000"),
+    (lambda: simulate(method="weights", start=None, N=10**12), ValueError, "N", "got N = 1"),
     # integrate
     (lambda: integrate(rtol=0.0), ValueError, "rtol", "got 0"),
     (lambda: integrate(rtol=NAN), ValueError, "rtol", "nan"),
@@ -338,15 +340,6 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: empirical(np.full((2, 50), NAN)), ValueError, "X", "NaN"),
     (lambda: empirical("X"), TypeError, "X", "str"),
 ]
-
-
-@pytest.fixture
-def unchecked() -> Any:
-    """Where the suite checks shapes at run time, that would object first."""
-    jaxtyping = pytest.importorskip("jaxtyping")
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def assert_one_sentence(message: str, quantity: str, what: str) -> None:

@@ -171,6 +171,7 @@ def test_arrays_are_read_only():
             getattr(found, name)[...] = 0
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [

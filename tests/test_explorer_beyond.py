@@ -64,6 +64,7 @@ def test_a_new_seed_is_another_start(explorer):
 def test_alt_text_says_when_each_teacher_is_learned(explorer):
     # an independent integration: the same start, tighter, on a finer grid
     explorer._clicks["seed"] = 0
+    explorer.update()
     for spread in (0.6, 0.3):
         alt = move(explorer, spread=spread)
         times = [float(t) for t in re.findall(r"learned by α = ([\d.]+\d)", alt)]

@@ -160,6 +160,7 @@ TASK = ql.Task(2, 1)
 STATE = ql.Overlaps(np.eye(2), np.zeros((2, 1)))
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("task", "state", "N", "error", "match"),
     [

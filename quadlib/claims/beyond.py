@@ -17,7 +17,7 @@ from quadlib.trajectory import DivergenceError, Trajectory
 __all__ = ["any_N", "floor", "past_eta_c", "staircase"]
 
 _HOME = "06_beyond"
-_T = (1.6, 1.0, 0.4)
+_T = [1.6, 1.0, 0.4]
 
 
 def learned(run: Trajectory) -> Array:

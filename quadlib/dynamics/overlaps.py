@@ -66,7 +66,7 @@ class OverlapChain:
         self.x, self.scratch = np.zeros((2, k + p + block)), (np.zeros(p), np.zeros((p, p)))
         bound = 1e6 * (1 + np.trace(start.Q) / p + np.trace(task.T) / k)
         noise = np.sqrt(task.label_noise)
-        self.constants = (t / k, 2 * eta / N, N - k - p, noise, bound, spherical, rng)
+        self.constants = (t / k, 2 * eta / N, float(N - k - p), noise, bound, spherical, rng)
         self.loop = _loop(p, k, max(1, min(block, N - k - p)))
         self.done = -1
         self.advance(1)  # only draws the first input
@@ -96,13 +96,13 @@ def _loop(p: int, k: int, block: int) -> Any:
         L: Any,
         weight: Any,
         rate: float,
-        D: int,
+        D: float,
         noise: float,
         bound: float,
         spherical: bool,
         rng: Any,
     ) -> bool:
-        def chi(freedom: int) -> float:
+        def chi(freedom: float) -> float:
             """By Marsaglia and Tsang: χ² = 2q(1 + t)³, the density of t being that of a normal
             times exp(−q g(t)), g = 3t − 3t²/2 + t³ − 3 ln(1 + t) ≤ 3t⁴/2 for t > −1/2.
             """

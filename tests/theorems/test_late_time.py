@@ -166,6 +166,7 @@ def test_the_rate_vanishes_at_the_critical_learning_rate() -> None:
         assert late_time_law(task, critical / 2).rate > 0.01
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("task", "eta", "options", "message"),
     [
