@@ -97,7 +97,7 @@ def C4(effort: Effort) -> Iterator[Finding]:
     runs = 100 if effort == "full" else 12
     sizes = np.array([10**4, 10**6, 10**8])
     for name, noise in (("flow", False), ("ODE", True)):
-        found = np.array([ode_deviations(task, 0.05, N, runs, 2, noise) for N in sizes])
+        found = np.array([ode_deviations(task, 0.05, int(N), runs, 2, noise) for N in sizes])
         slope, error = power_law(sizes, found[:, :, 0])
         yield Finding(
             f"exponent in N of ‖O∞ − O_0‖, {name}, random start", -0.5, slope, error, 0.01
