@@ -1,8 +1,9 @@
 """The escape from the plateau: the loss, the growth of M under it, and the law of its time."""
 
 import math
+import time
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from quadlib.escape import EscapeLaw, escape_law
 from quadlib.explorers import controls
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.plateau import NoPlateauError, Plateau, plateau
-from quadlib.plotting import PALETTE
+from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
@@ -21,7 +22,6 @@ from quadlib.trajectory import DivergenceError, Trajectory, escape_level, first_
 __all__ = ["Escape"]
 
 _RUNS, _SHOWN, _BINS = (10, 20, 40, 80, 160, 320), 10, 30
-_NICE = np.outer(10.0 ** np.arange(-2, 7), [1, 1.5, 2, 3, 4, 6, 8]).ravel()
 _COLUMNS = ("α", "loss of the ODE", "‖M‖ of the ODE")
 
 
@@ -41,6 +41,11 @@ class Setting(NamedTuple):
         return escape_level(self.task, self.eta, "free") if self.plateau else -math.inf
 
     @property
+    def attracts(self) -> bool:
+        """Whether M does not grow on the plateau, up to rounding."""
+        return self.plateau is None or self.plateau.escape_rate <= 1e-6 * self.eta
+
+    @property
     def method(self) -> Any:
         """Every sample where that is quick or needed, else one draw for many samples."""
         return "overlaps" if self.N * self.end <= 2e4 or self.N < 300 else "diffusion"
@@ -49,12 +54,14 @@ class Setting(NamedTuple):
 class Escape(Explorer):
     """Loss and ‖M‖ of the ODE and of SGD, and the histogram of escape times against the law."""
 
+    seconds: ClassVar[float] = 2.0  # after which no more runs are begun
+
     def build(self) -> dict[str, Any]:
         """Loss over ‖M‖ on the left, escape times on the right."""
         figure = self.live.figure
         figure.set_layout_engine("none")
         grid = figure.add_gridspec(
-            2, 2, left=0.075, right=0.985, top=0.92, bottom=0.125, wspace=0.24, hspace=0.12
+            2, 2, left=0.075, right=0.975, top=0.92, bottom=0.125, wspace=0.24, hspace=0.12
         )
         self.top = figure.add_subplot(grid[0, 0])
         self.bottom = figure.add_subplot(grid[1, 0], sharex=self.top)
@@ -76,12 +83,14 @@ class Escape(Explorer):
         (self.bare,) = self.right.plot(
             [], [], color=orange, ls="--", label="law without plateau noise"
         )
+        where: Any = dict(transform=self.right.transAxes, ha="center", color=orange)
+        self.nothing = self.right.text(0.5, 0.5, "", **where)
         self.top.set(ylabel="population loss")
         self.top.tick_params(labelbottom=False)
         self.bottom.set(xlabel="α = samples / N", ylabel="‖M‖", yscale="log")
         self.right.set(xlabel="escape time α", ylabel="probability density")
         self.live.animate(self.sgd, self.ode, self.level, self.note, self.sgd_M, self.ode_M)
-        self.live.animate(self.growth, self.bars, self.law, self.bare)
+        self.live.animate(self.growth, self.bars, self.law, self.bare, self.nothing)
         small: Any = dict(fontsize="small")
         self.top.legend(loc="lower left", **small).set_zorder(1)  # part of the background
         self.bottom.legend(loc="lower right", **small).set_zorder(1)
@@ -105,6 +114,7 @@ class Escape(Explorer):
             line.set_data([], [])
         self.bars.set_data(np.zeros(_BINS))
         self.note.set_text(setting.note)
+        self.nothing.set_text("no escape, no law" if setting.attracts else "")
         top = ode.loss[0]
         if setting.plateau:
             ends = np.array([0.0, setting.end])
@@ -113,7 +123,7 @@ class Escape(Explorer):
             line = norm[0] * math.sqrt(setting.plateau.q)
             self.growth.set_data(ends, line * np.exp(setting.plateau.escape_rate * ends))
             top = max(top, setting.plateau.loss)
-        self.live.limits(self.top, (0.0, setting.end), (0.0, _nice(1.05 * top)))
+        self.live.limits(self.top, (0.0, setting.end), (0.0, controls.round_up(1.05 * top)))
         low = 10.0 ** math.floor(math.log10(norm[0]) - 0.3)
         self.live.limits(self.bottom, (0.0, setting.end), (low, 30.0))
         caption = _caption(setting, ode, norm)
@@ -123,14 +133,14 @@ class Escape(Explorer):
     def runs(self, setting: Setting, caption: Caption) -> Pieces:
         """Add the law, then the runs, twice as many each time."""
         law = None
-        if setting.plateau and setting.plateau.escape_rate > 0:
+        if not setting.attracts:
             try:
                 law = escape_law(setting.task, setting.N, setting.eta)
                 bare = escape_law(setting.task, setting.N, setting.eta, plateau_noise=False)
             except ValueError:
-                sentence = "Half of the plateau's loss is not lost from every start: no law."
-                caption = caption._replace(alt=f"{caption.alt} {sentence}")
-                yield lambda: caption
+                text = "half of the plateau's loss is not lost from every start"
+                caption = caption._replace(alt=f"{caption.alt} No law: {text}.")
+                yield partial(self.nothing.set_text, "no law: " + text.replace(" is", "\nis"))
             else:
                 caption = caption._replace(
                     alt=f"{caption.alt} The law of the escape time: {law.mean:.1f} ± "
@@ -138,15 +148,18 @@ class Escape(Explorer):
                 )
                 yield partial(self.show_law, law, bare, caption)
         runs: list[Trajectory] = []
+        begun = time.monotonic()
         for number in _RUNS if law else _RUNS[:1]:  # a histogram needs the law's limits
             for k in range(len(runs), number):
                 more = dict(rng=np.random.default_rng((0, k)), method=setting.method)
                 runs.append(_follow(simulate, setting, None, N=setting.N, progress=False, **more))
             yield partial(self.show_runs, setting, list(runs), caption)
+            if time.monotonic() - begun > self.seconds:
+                break
 
     def show_law(self, law: EscapeLaw, bare: EscapeLaw, caption: Caption) -> Caption:
         """Draw the densities, in limits that seldom change."""
-        step = _nice(law.std)
+        step = controls.round_up(law.std)
         middle = step * round(law.mean / step)
         low, high = max(0.0, middle - 4 * step), middle + 5 * step
         alpha = np.linspace(low, high, 200)
@@ -155,15 +168,15 @@ class Escape(Explorer):
         self.bare.set_data(alpha, bare.density(alpha))
         self.edges = np.linspace(low, high, _BINS + 1)
         self.bars.set_data(np.zeros(_BINS), self.edges)
-        self.live.limits(self.right, (low, high), (0.0, _nice(1.5 * density.max())))
+        self.live.limits(self.right, (low, high), (0.0, controls.round_up(1.5 * density.max())))
         return caption
 
     def show_runs(self, setting: Setting, runs: list[Trajectory], caption: Caption) -> Caption:
         """Draw these runs, and say when they escape."""
         first = runs[:_SHOWN]
         times = [run.alpha for run in first]
-        self.sgd.set_data(*_joined(times, [run.loss for run in first]))
-        self.sgd_M.set_data(*_joined(times, [np.linalg.norm(r.M, axis=(1, 2)) for r in first]))
+        self.sgd.set_data(*joined(times, [run.loss for run in first]))
+        self.sgd_M.set_data(*joined(times, [np.linalg.norm(r.M, axis=(1, 2)) for r in first]))
         passages = np.array([first_passage(run.alpha, run.loss, setting.half) for run in runs])
         escaped = passages[np.isfinite(passages)]
         how = "sample by sample" if setting.method == "overlaps" else "by the diffusion"
@@ -184,13 +197,14 @@ def _setting(values: dict[str, Any]) -> Setting:
     except NoPlateauError:
         note = f"No plateau exists at η = {eta:g}: student norms grow without bound."
     rate = 4 * eta / task.p_star
-    if level and level.escape_rate <= 0:
-        note = f"The plateau attracts at η = {eta:g}: M shrinks."
+    setting = Setting(task, N, eta, level, 0.0, note)
+    if level and setting.attracts:
+        note = f"The plateau is not left at η = {eta:g}: M does not grow."
     elif level:
         rate = level.escape_rate
         note = "p < p*: the loss cannot reach zero." if task.p < task.p_star else ""
-    end = min(_nice((math.log(N) / 2 + 4) / rate), 200 / eta)
-    return Setting(task, N, eta, level, end, note)
+    end = min(controls.round_up((math.log(N) / 2 + 4) / rate), 200 / eta)
+    return setting._replace(end=end, note=note)
 
 
 def _follow(rung: Any, setting: Setting, start: Overlaps | None, **more: Any) -> Trajectory:
@@ -202,27 +216,13 @@ def _follow(rung: Any, setting: Setting, start: Overlaps | None, **more: Any) ->
         return error.trajectory
 
 
-def _nice(value: float) -> float:
-    """Round up, so that limits seldom change."""
-    return float(_NICE[min(int(np.searchsorted(_NICE, value)), len(_NICE) - 1)])
-
-
-def _joined(xs: Any, ys: Any) -> tuple[Array, Array]:
-    """Many curves as one line with gaps."""
-    gap = [math.nan]
-    x = np.concatenate([part for x in xs for part in (x, gap)])
-    y = np.concatenate([part for y in ys for part in (y, gap)])
-    return x, y
-
-
 def _caption(setting: Setting, ode: Trajectory, norm: Array) -> Caption:
     task = setting.task
     alt = f"p = {task.p}, p* = {task.p_star}, N = {setting.N:.3g}, η = {setting.eta:g}: "
     if setting.plateau:
         alt += (
-            f"the plateau is at loss {setting.plateau.loss:.3f}, and M "
-            f"{'grows' if setting.plateau.escape_rate > 0 else 'shrinks'} there at rate "
-            f"{abs(setting.plateau.escape_rate):.3g}; "
+            f"the plateau is at loss {setting.plateau.loss:.3f}, where M goes as "
+            f"exp({setting.plateau.escape_rate:.3g} α); "
         )
     escape = float(first_passage(ode.alpha, ode.loss, setting.half))
     if math.isfinite(escape):
