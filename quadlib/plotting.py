@@ -24,6 +24,7 @@ __all__ = [
     "escape_histogram",
     "figure",
     "heat_map",
+    "joined",
     "loss_curves",
     "overlap_curve",
     "overlap_curves",
@@ -88,6 +89,14 @@ def sentence(*parts: str) -> str:
     """Join what an alt text says, without the empty parts."""
     text = "; ".join(part for part in parts if part)
     return text[:1].upper() + text[1:] + "."
+
+
+def joined(xs: Iterable[Any], ys: Iterable[Any]) -> tuple[Array, Array]:
+    """Join many curves into one, with gaps between them: one artist draws them all."""
+    gap = [np.nan]
+    x = np.concatenate([part for x in xs for part in (x, gap)])
+    y = np.concatenate([part for y in ys for part in (y, gap)])
+    return x, y
 
 
 def loss_curves(

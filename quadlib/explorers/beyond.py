@@ -6,6 +6,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
+from quadlib.claims.beyond import learned
 from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
 from quadlib.explorers import controls
@@ -20,7 +21,6 @@ from quadlib.trajectory import DivergenceError, Trajectory
 __all__ = ["Beyond"]
 
 _POINTS, _RUNS = 201, 6
-_NICE = np.outer(10.0 ** np.arange(-1, 6), [1, 1.5, 2, 3, 5, 7]).ravel()
 _TEACHERS = ("ode", "second", "teacher")
 
 
@@ -77,7 +77,7 @@ class Beyond(Explorer):
         spread, eta, N = values["spread"], values["eta"], round(10 ** values["log_N"])
         task = Task(values["p"], 3, [1 + spread, 1.0, 1 - spread], values["label_noise"])
         start = random_overlaps(task, N, values["seed"])
-        end = _nice(2 * (math.log(N) / 2 + 6) * 3 / (4 * eta * (1 + spread)))
+        end = controls.round_up(2 * (math.log(N) / 2 + 6) * 3 / (4 * eta * (1 + spread)))
         points = np.linspace(0, end, _POINTS)
         note = ""
         try:
@@ -95,7 +95,7 @@ class Beyond(Explorer):
             note = f"p = {task.p} students cannot express 3 teachers."
         elif not note and eta > (critical := critical_learning_rate(task)):
             note = f"η is above η_c = {critical:.3g}: solutions repel."
-        parts = _learned(ode)
+        parts = learned(ode)
         self.ode.set_data(ode.alpha, ode.loss)
         self.level.set_data([0, end], [level, level])
         self.floor.set_data([0, end], [task.label_noise / 2] * 2)
@@ -105,7 +105,7 @@ class Beyond(Explorer):
             line.set_data([], [])
         self.note.set_text(note)
         high = min(ode.loss.max(), 1.5 * ode.loss[0]) if len(ode.loss) else 1.0
-        self.live.limits(self.left, (0.0, end), (0.0, _nice(1.05 * float(high))))
+        self.live.limits(self.left, (0.0, end), (0.0, controls.round_up(1.05 * float(high))))
         self.live.limits(self.right, (0.0, end), (0.0, 1.3))
         caption = _caption(ode, parts, level, note)
         self.later(self._runs(task, start, eta, points, N, values["seed"], caption))
@@ -132,22 +132,11 @@ class Beyond(Explorer):
 
             def show(i: int = i, run: Trajectory = run, words: str = words) -> Caption:
                 self.sgd[i].set_data(run.alpha, run.loss)
-                for r, part in enumerate(_learned(run).T):
+                for r, part in enumerate(learned(run).T):
                     self.noisy[3 * i + r].set_data(run.alpha, part)
                 return caption._replace(alt=caption.alt + words)
 
             yield show
-
-
-def _learned(run: Trajectory) -> Array:
-    """Squared length of each column of M, relative to that of a zero-loss solution, T diagonal."""
-    p, k = run.task.p, run.task.p_star
-    return np.asarray((run.M**2).sum(1) * k / (p * np.diag(run.task.T) ** 2))
-
-
-def _nice(value: float) -> float:
-    """Round up to 1, 1.5, 2, 3, 5 or 7 times a power of ten, so that the axes seldom change."""
-    return float(_NICE[min(int(np.searchsorted(_NICE, value)), len(_NICE) - 1)])
 
 
 def _caption(ode: Trajectory, parts: Array, level: float, note: str) -> Caption:

@@ -7,6 +7,7 @@ import numpy as np
 
 from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
+from quadlib.explorers import controls
 from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
@@ -16,8 +17,6 @@ __all__ = ["POINTS", "Setting", "chosen", "deterministic", "sgd"]
 
 POINTS = 121
 """Recorded times of a run."""
-
-_NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2, 3, 5, 7]).ravel()
 
 
 class Setting(NamedTuple):
@@ -70,7 +69,7 @@ def chosen(values: dict[str, Any]) -> Setting:
     start = Overlaps(drawn.Q - drawn.M @ drawn.M.T + M @ M.T, M)
     rate = level.escape_rate if level and level.escape_rate > 0 else 4 * eta / k
     end = (max(math.log(N) / 2 - math.log(values["size"]), 0.0) + 5) / rate
-    end = float(_NICE[np.searchsorted(_NICE, min(end, 200 / eta))])
+    end = controls.round_up(min(end, 200 / eta))
     return Setting(task, start, N, eta, values["seed"], level, end)
 
 

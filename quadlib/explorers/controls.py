@@ -1,10 +1,18 @@
-"""The controls that several explorers share, so that each has one name and one range."""
+"""What explorers share: controls of one name and one range, and round limits."""
 
 from typing import Any
 
 import ipywidgets
+import numpy as np
 
-__all__ = ["constraint", "learning_rate", "log_dimension", "students", "teachers"]
+__all__ = ["constraint", "learning_rate", "log_dimension", "round_up", "students", "teachers"]
+
+_ROUND = np.outer(10.0 ** np.arange(-2, 7), [1, 2, 3, 5]).ravel()
+
+
+def round_up(value: float) -> float:
+    """Return the next round number, for limits: they seldom change while a slider moves."""
+    return float(_ROUND[min(int(np.searchsorted(_ROUND, value)), len(_ROUND) - 1)])
 
 
 def students(value: int = 4, largest: int = 16) -> Any:

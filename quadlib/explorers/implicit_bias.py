@@ -12,7 +12,7 @@ from quadlib.escape import escape_law
 from quadlib.explorers import controls
 from quadlib.explorers.bias_runs import POINTS, Setting, chosen, deterministic, sgd
 from quadlib.live import Caption, Explorer, Pieces
-from quadlib.plotting import PALETTE
+from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
 from quadlib.state import Overlaps
 from quadlib.trajectory import Trajectory
@@ -138,8 +138,8 @@ class ImplicitBias(Explorer):
     ) -> Caption:
         """Draw these runs, and say how far they turned."""
         turned = [_turned(setting, run) for run in runs]
-        self.sgd.set_data(*_joined([run.alpha for run in runs], turned))
-        self.paths.set_data(*_joined(*zip(*(_plane(run) for run in runs), strict=True)))
+        self.sgd.set_data(*joined([run.alpha for run in runs], turned))
+        self.paths.set_data(*joined(*zip(*(_plane(run) for run in runs), strict=True)))
         ends = np.array([[part[-1] for part in _plane(run)] for run in runs])
         self.ends.set_data(ends[:, 0], ends[:, 1])
         whole = [t for t in turned if len(t) == POINTS]
@@ -163,12 +163,6 @@ def _plane(run: Trajectory | Overlaps) -> tuple[Array, Array]:
     """Overlaps of the first teacher with students 1 and 2."""
     first = run.M[..., 0]
     return first[..., 0], first[..., 1] if first.shape[-1] > 1 else 0 * first[..., 0]
-
-
-def _joined(xs: Any, ys: Any) -> tuple[Array, Array]:
-    """Many curves as one line with gaps."""
-    x, y = (np.concatenate([np.append(part, math.nan) for part in parts]) for parts in (xs, ys))
-    return x, y
 
 
 def _caption(setting: Setting, flow: Trajectory, ode: Trajectory, turned: list[Array]) -> Caption:

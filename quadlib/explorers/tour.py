@@ -15,7 +15,7 @@ from quadlib.escape import escape_law
 from quadlib.explorers import controls
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
-from quadlib.plotting import PALETTE
+from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
@@ -23,7 +23,6 @@ from quadlib.trajectory import DivergenceError, Trajectory, first_passage
 
 __all__ = ["Tour"]
 
-_NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 2, 3, 5]).ravel()
 _COLUMNS = ("α", "ODE loss", "M smallest", "M largest", "Q smallest", "Q largest")
 
 
@@ -126,14 +125,14 @@ class Tour(Explorer):
         self.levels.set_data(*_levels(setting))
         self.note.set_text(note)
         for line, curves in zip((self.Q, self.M), overlaps, strict=True):
-            line.set_data(*_joined([ode.alpha] * curves.shape[1], curves.T))
+            line.set_data(*joined([ode.alpha] * curves.shape[1], curves.T))
         for empty in (self.sgd, self.law, self.escapes):
             empty.set_data([], [])
         # A run that blows up leaves the picture
         high = min(ode.loss.max(), 1.5 * max(ode.loss[0], setting.half))
-        end = min(setting.end, _nice(2 * ode.alpha[-1]))
-        self.live.limits(self.left, (0.0, end), (0.0, _nice(1.25 * high)))
-        tall = _nice(1.2 * min(float(overlaps[0].max()), 2 * setting.task.p))
+        end = min(setting.end, controls.round_up(2 * ode.alpha[-1]))
+        self.live.limits(self.left, (0.0, end), (0.0, controls.round_up(1.25 * high)))
+        tall = controls.round_up(1.2 * min(float(overlaps[0].max()), 2 * setting.task.p))
         self.live.limits(self.right, (0.0, end), (0.0, tall))
         caption = _caption(setting, ode, escape, note, overlaps)
         if setting.runs:
@@ -160,7 +159,7 @@ class Tour(Explorer):
 
     def show(self, setting: Setting, runs: list[Trajectory], caption: Caption, law: str) -> Caption:
         """Draw these runs, and say when they escape."""
-        self.sgd.set_data(*_joined([run.alpha for run in runs], [run.loss for run in runs]))
+        self.sgd.set_data(*joined([run.alpha for run in runs], [run.loss for run in runs]))
         times = [float(first_passage(run.alpha, run.loss, setting.half)) for run in runs]
         escaped = np.array([t for t in times if math.isfinite(t)])
         self.escapes.set_data(escaped, np.full(len(escaped), setting.half))
@@ -182,7 +181,7 @@ def _setting(values: dict[str, Any]) -> Setting:
     except NoPlateauError:
         level = None
     rate = level.escape_rate if level and level.escape_rate > 0 else 4 * eta / task.p_star
-    end = _nice((math.log(N) / 2 + 4) / rate)
+    end = controls.round_up((math.log(N) / 2 + 4) / rate)
     runs, seed = values["runs"], values["seed"]
     return Setting(task, N, eta, constraint, runs, seed, level, min(end, 200 / eta))
 
@@ -207,23 +206,10 @@ def _follow(rung: Any, setting: Setting, start: Overlaps | None, **more: Any) ->
         return error.trajectory
 
 
-def _nice(value: float) -> float:
-    """Round up, so that limits seldom change."""
-    return float(_NICE[min(int(np.searchsorted(_NICE, value)), len(_NICE) - 1)])
-
-
-def _joined(xs: Any, ys: Any) -> tuple[Array, Array]:
-    """Many curves as one line with gaps."""
-    gap = [math.nan]
-    x = np.concatenate([part for x in xs for part in (x, gap)])
-    y = np.concatenate([part for y in ys for part in (y, gap)])
-    return x, y
-
-
 def _levels(setting: Setting) -> tuple[Array, Array]:
     levels = [setting.floor] + ([setting.plateau.loss] if setting.plateau else [])
     ends = np.array([0.0, setting.end])
-    return _joined([ends] * len(levels), [[level, level] for level in levels])
+    return joined([ends] * len(levels), [[level, level] for level in levels])
 
 
 def _caption(
