@@ -48,6 +48,13 @@ def test_readme_has_the_table_of_all_claims():
     assert "fails" not in table[1]
 
 
+@pytest.mark.parametrize("claim", claims.ALL, ids=lambda claim: claim.name)
+def test_claim_holds(claim):
+    verdict = claim.check()
+    assert verdict.findings
+    assert verdict.holds, str(verdict)
+
+
 def test_effort_is_quick_or_full():
     with pytest.raises(ValueError, match=r"effort must be 'quick' or 'full', got 'slow'; choose"):
         claims.C5.check("slow")

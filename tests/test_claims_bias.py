@@ -5,22 +5,8 @@ import pytest
 from scipy.special import gamma, hyp2f1
 
 import quadlib as ql
-from quadlib import claims
 from quadlib.claims import alignment as look
 from quadlib.claims.bias import power_law
-
-CLAIMS = claims.of("04_implicit_bias")
-
-
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
-def test_claim_holds(claim):
-    verdict = claim.check()
-    assert verdict.findings
-    assert verdict.holds, str(verdict)
-
-
-def test_all_claims_of_the_bias_are_listed():
-    assert {claim.name for claim in CLAIMS} == {"C3", "C4", "blur"}
 
 
 @pytest.mark.parametrize("p", [1, 2, 5])

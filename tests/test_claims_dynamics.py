@@ -2,21 +2,7 @@ import numpy as np
 import pytest
 
 import quadlib as ql
-from quadlib import claims
 from quadlib.claims.dynamics import distance, mean_step, one_step
-
-CLAIMS = claims.of("01_sgd_to_ode")
-
-
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
-def test_claim_holds(claim):
-    verdict = claim.check()
-    assert verdict.findings
-    assert verdict.holds, str(verdict)
-
-
-def test_all_claims_of_the_dynamics_are_listed():
-    assert {claim.name for claim in CLAIMS} == {"C1", "random start", "one law"}
 
 
 def test_the_mean_step_is_exact_at_small_N_where_the_drift_is_not():

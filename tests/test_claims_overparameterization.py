@@ -2,22 +2,7 @@ import numpy as np
 import pytest
 
 import quadlib as ql
-from quadlib import claims
 from quadlib.claims import overparameterization as over
-
-CLAIMS = claims.of("03_overparameterization")
-
-
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
-def test_claim_holds(claim):
-    verdict = claim.check()
-    assert verdict.findings
-    assert verdict.holds, str(verdict)
-
-
-def test_all_claims_of_overparameterization_are_listed():
-    names = {"C2", "prefactor", "late times", "critical", "sphere"}
-    assert {claim.name for claim in CLAIMS} == names
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
