@@ -18,6 +18,11 @@ from quadlib.claims.bias import blur as blur
 from quadlib.claims.dynamics import C1 as C1
 from quadlib.claims.dynamics import one_law as one_law
 from quadlib.claims.dynamics import random_start as random_start
+from quadlib.claims.escape import existence as existence
+from quadlib.claims.escape import law_of_escape as law_of_escape
+from quadlib.claims.escape import logarithm as logarithm
+from quadlib.claims.escape import on_plateau as on_plateau
+from quadlib.claims.escape import plateau_noise as plateau_noise
 from quadlib.claims.landscape import C5 as C5
 from quadlib.claims.landscape import multiplicities as multiplicities
 from quadlib.claims.landscape import quartic as quartic
@@ -31,6 +36,7 @@ from quadlib.claims.overparameterization import spherical as spherical
 # In the order of the notebooks
 ALL: tuple[Claim, ...] = (
     *(C1, random_start, one_law),
+    *(on_plateau, law_of_escape, plateau_noise, logarithm, existence),
     *(C2, prefactor, late_times, critical, spherical),
     *(C3, C4, blur),
     *(C5, multiplicities, quartic, sampled),
