@@ -22,7 +22,11 @@ def main(path: Path, effort: Effort) -> bool:
         f"Measured by `python -m quadlib.claims README.md {effort}`: {holding} of "
         f"{len(findings)} findings hold, within their tolerance and four standard errors.\n\n"
     )
-    text = f"{before}{BEGIN}\n{head}{Table(verdicts).to_markdown()}{END}{after}"
+    for claim, findings_of in ((verdict.claim, verdict.findings) for verdict in verdicts):
+        count = f"{sum(finding.holds for finding in findings_of)} of {len(findings_of)}"
+        head += f"- **{claim.name}** ({claim.notebook}; {count}). {claim.statement}\n"
+    details = f"<details><summary>All findings</summary>\n\n{Table(verdicts).to_markdown()}"
+    text = f"{before}{BEGIN}\n{head}\n{details}\n</details>\n{END}{after}"
     path.write_text(text, encoding="utf-8")
     return bool(holding == len(findings))
 

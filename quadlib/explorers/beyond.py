@@ -57,7 +57,7 @@ class Beyond(Explorer):
         moving = [self.ode, self.level, self.floor, *self.sgd, *self.learned, *self.noisy]
         self.live.animate(*moving, self.note)
         # Under the lines they belong to the background: their text would cost 10 ms a move
-        self.left.legend(loc="center right", fontsize="small").set_zorder(1)
+        self.left.legend(loc="upper right", fontsize="small").set_zorder(1)
         self.right.legend(loc="upper left", fontsize="small").set_zorder(1)
         return {
             "spread": ipywidgets.FloatSlider(
@@ -105,7 +105,7 @@ class Beyond(Explorer):
             line.set_data([], [])
         self.note.set_text(note)
         high = min(ode.loss.max(), 1.5 * ode.loss[0]) if len(ode.loss) else 1.0
-        self.live.limits(self.left, (0.0, end), (0.0, controls.round_up(1.05 * float(high))))
+        self.live.limits(self.left, (0.0, end), (0.0, controls.round_up(1.3 * float(high))))
         self.live.limits(self.right, (0.0, end), (0.0, 1.3))
         caption = _caption(ode, parts, level, note)
         self.later(self._runs(task, start, eta, points, N, values["seed"], caption))
