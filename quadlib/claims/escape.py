@@ -84,11 +84,11 @@ def law_of_escape(effort: Effort) -> Iterator[Finding]:
     """Ensembles against the law, within 1 % and 10 %."""
     more = 5 if effort == "full" else 1
     cases: tuple[tuple[int, int, float, int, int, Constraint], ...] = (
-        (2, 2, 0.1, 1000, 400, "free"),
-        (2, 2, 0.1, 1000, 400, "spherical"),
-        (4, 2, 0.1, 10**8, 400, "free"),
-        (8, 4, 0.1, 10**8, 200, "free"),
-        (4, 2, 0.1, 10**12, 400, "free"),
+        (2, 2, 0.1, 1000, 200, "free"),
+        (2, 2, 0.1, 1000, 200, "spherical"),
+        (4, 2, 0.1, 10**8, 250, "free"),
+        (8, 4, 0.1, 10**8, 120, "free"),
+        (4, 2, 0.1, 10**12, 250, "free"),
     )
     for p, k, eta, N, runs, constraint in cases:
         task = Task(p, k)
