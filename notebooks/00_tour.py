@@ -113,7 +113,9 @@ for exponent in (3, 6, 9, 12):
 
 for p in (2, 4, 8, 16):
     law = ql.escape_law(ql.Task(p, 2), N, eta)
-    print(f"p = {p:<2d}     escape at α = {law.mean:5.1f} ± {law.std:.1f}, growth rate {law.rate:.4f}")
+    print(
+        f"p = {p:<2d}     escape at α = {law.mean:5.1f} ± {law.std:.1f}, growth rate {law.rate:.4f}"
+    )
 
 # %% [markdown]
 # The escape time grows with ln N, by the same amount for each factor of a thousand, and its spread stays what

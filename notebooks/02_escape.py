@@ -444,23 +444,30 @@ except ql.NoPlateauError as error:
 
 # %%
 students = np.arange(1, 65)
-some = [1, 2, 4, 8, 16, 32]
+some = [1, 4, 16]
 fig, axes = plotting.figure(3, height=3.4)
 said = []
 for ax, k in zip(axes, (1, 2, 4), strict=True):
     bound = np.array([largest_learning_rate(p, k) for p in students])
     critical = k / (2 * (k + 2))
     ax.fill_between(students, bound, 1, color=PALETTE["sgd"], alpha=0.5, lw=0)
+    solvable = students >= k
     ax.fill_between(
-        students, 0, np.minimum(bound, critical), color=PALETTE["light"], alpha=0.5, lw=0
+        students,
+        0,
+        np.minimum(bound, critical),
+        where=solvable,
+        color=PALETTE["light"],
+        alpha=0.5,
+        lw=0,
     )
     ax.plot(students, bound, color=PALETTE["theory"], label="bound (3.6)")
-    ax.axhline(critical, color=PALETTE["flow"], ls="--", label="$η_c$")
+    ax.plot([k, 64], [critical, critical], "--", color=PALETTE["flow"], label="$η_c$")
     runaway = [learning_rate_of_runaway(ql.Task(p, k), 0.01) for p in some]
     ax.plot(some, runaway, "o", color=PALETTE["ode"], label="ODE runs away")
     ax.set(xscale="log", xlabel="students p", title=f"p* = {k}", ylim=(0, 0.8), xlim=(1, 64))
     ax.text(1.5, 0.55, "no plateau")
-    ax.text(1.5, 0.05, "plateau; solutions attract", fontsize="small")
+    ax.text(4.5, 0.05, "solutions attract", fontsize="small")
     ax.text(14, critical + 0.02, "solutions repel", fontsize="small")
     worst = max(
         abs(x / largest_learning_rate(p, k) - 1) for x, p in zip(runaway, some, strict=True)
@@ -476,8 +483,9 @@ plotting.Picture(
 )
 
 # %% [markdown]
-# **Verdict.** The dots sit on the bound. More students make the plateau *more* robust: their noise averages out. In the white
-# region between the dashed line and the bound there is a plateau, but nowhere to go from it: solutions repel.
+# **Verdict.** The dots sit on the bound. More students make the plateau *more* robust: their noise averages out. In the
+# blue region it is left for a solution. In the white one there is a plateau too, but no solution to go to: above the
+# dashed line they repel, and for p < p\* there is none.
 #
 # A plateau that exists need not be reached: random students of norm √N may already be beyond the larger root, for
 # example one student and four teachers at η = 0.2. And it need not be left: with p\* = 4 and p = 16 the growth
@@ -511,7 +519,7 @@ print(
 # learning rate of the fastest growth?
 
 # %% jupyter={"source_hidden": true}
-grid = np.linspace(0.05, 0.25, 41)
+grid = np.linspace(0.05, 0.25, 21)
 mean = [ql.escape_law(task, 10**6, value).mean for value in grid]
 rate = [ql.plateau(task, value).escape_rate for value in grid]
 print(
