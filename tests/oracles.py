@@ -108,7 +108,7 @@ def diffusion(
     longest: float = np.inf,
     safety: float = 0.2,
 ) -> Run:
-    """One draw of the fields for many samples, the drift by Heun's method, (9.1), (9.2)."""
+    """A few draws of the fields for many samples, the drift by Heun's method, (9.1), (9.2)."""
     p, A = task.p, np.diag(task.readout)
     C = np.block([[start.Q, start.M], [start.M.T, task.T]])
 
@@ -143,14 +143,18 @@ def diffusion(
             rate = 4 * eta * (abs(s) + 2 * np.trace(abs(A) @ C))
             step = min(limit, safety / rate)
             step = time / np.ceil(time / step) if step < time else time
-            noise = 0.0
-            if task.label_noise > 0:
-                noise = np.sqrt(task.label_noise) * rng.standard_normal()
-            u = np.linalg.cholesky(C) @ rng.standard_normal(len(C))
-            Delta = u @ A @ u - noise
             Phi, Gamma = moments(C)
-            uu = np.outer(u, u)
-            jump = np.sqrt(step / N) * increment(C, Delta * uu - Phi, Delta**2 * uu - Gamma)
+            draws = min(16, max(1, int(step * N + 0.5)))
+            jump = np.zeros_like(C)
+            for _ in range(draws):
+                noise = 0.0
+                if task.label_noise > 0:
+                    noise = np.sqrt(task.label_noise) * rng.standard_normal()
+                u = np.linalg.cholesky(C) @ rng.standard_normal(len(C))
+                Delta = u @ A @ u - noise
+                uu = np.outer(u, u)
+                jump += increment(C, Delta * uu - Phi, Delta**2 * uu - Gamma)
+            jump *= np.sqrt(step / (N * draws))
             euler = C + step * drift(C)
             new = C + step * (drift(C) + drift(euler)) / 2 + jump
             if spherical:

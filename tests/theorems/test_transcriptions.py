@@ -68,7 +68,7 @@ def test_diffusion(task: ql.Task, constraint: Constraint, N: int, step: float | 
     """Steps chosen, given, and longer than is stable; N small enough for shortened steps."""
     N = 20 * N
     start = ql.random_overlaps(task, N, 1, constraint=constraint)
-    alpha = [0.0, 0.3, 1.0, 1.05, 4.0, 20.0]
+    alpha = [0.0, 0.3, 1.0, 1.05, 4.0, 20.3]
     got = ql.simulate(
         task,
         start,
