@@ -153,7 +153,7 @@ def sgd_misalignments(
     """
     law = escape_law(task, N, eta)
     alpha = [0.0, law.mean + 4 * law.std]
-    step = 0.004 / law.rate if method == "diffusion" else None
+    step = 0.03 / law.rate if method == "diffusion" else None
     out = np.empty(runs)
     for i, child in enumerate(np.random.SeedSequence([seed, N]).spawn(runs)):
         rng = np.random.default_rng(child)

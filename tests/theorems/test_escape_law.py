@@ -150,6 +150,7 @@ def test_spread_for_one_teacher_is_that_of_the_logarithm_of_a_chi_square():
         assert law.std == pytest.approx(math.sqrt(variance) / (2 * law.rate), rel=1e-3)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("task", "N", "eta", "constraint", "error", "message"),
     [
