@@ -27,7 +27,6 @@ __all__ = [
     "joined",
     "loss_curves",
     "overlap_curve",
-    "overlap_curves",
     "plateau_line",
     "sentence",
     "spectrum_bars",
@@ -124,27 +123,6 @@ def loss_curves(
 def plateau_line(ax: Axes, level: float, *, label: str = "plateau") -> list[Artist]:
     """Draw the level of the plateau."""
     return [ax.axhline(level, color=PALETTE["theory"], ls=":", lw=1.2, label=label)]
-
-
-def overlap_curves(ax: Axes, trajectory: Trajectory, *, singular: bool = True) -> list[Artist]:
-    """Draw the singular values of M and of Q against α, or all their entries."""
-    if singular:
-        curves_M = np.linalg.svd(trajectory.M, compute_uv=False)
-        curves_Q = np.linalg.eigvalsh(trajectory.Q)
-    else:
-        n = len(trajectory.alpha)
-        curves_M, curves_Q = trajectory.M.reshape(n, -1), trajectory.Q.reshape(n, -1)
-    what = "singular values" if singular else "entries"
-    lines: list[Artist] = []
-    for curves, name, color in (
-        (curves_Q, "Q", PALETTE["second"]),
-        (curves_M, "M", PALETTE["ode"]),
-    ):
-        for i, curve in enumerate(curves.T):
-            label = f"{what} of {name}" if i == 0 else None
-            lines += ax.plot(trajectory.alpha, curve, color=color, lw=1.3, label=label)
-    ax.set(xlabel="α = samples / N", ylabel="overlap")
-    return lines
 
 
 def overlap_curve(

@@ -75,7 +75,7 @@ def simulate(
     method
         - "weights": literal SGD on N-dimensional vectors.
         - "overlaps": the same law exactly, at a cost that does not depend on N.
-        - "diffusion": one draw stands for many samples; needs N large against 1, and any N up
+        - "diffusion": a few draws stand for many samples; needs N large against 1, and any N up
           to 1e12 and beyond costs the same.
     constraint
         With "spherical" each student is rescaled to norm √N after every step.
