@@ -127,7 +127,7 @@ def test_operators_are_symmetric_and_take_vectors_columns_and_blocks(kind: int) 
     assert operator.shape == (33, 33)
     np.testing.assert_allclose(operator @ V, columns, atol=1e-12)
     np.testing.assert_allclose(operator @ np.asfortranarray(V), columns, atol=1e-12)
-    np.testing.assert_allclose(operator.matvec(V[:, :1]), columns[:, :1], atol=1e-12)
+    np.testing.assert_allclose(operator.matmat(V[:, :1]), columns[:, :1], atol=1e-12)
     np.testing.assert_allclose(operator.H @ V, columns, atol=1e-12)
     np.testing.assert_allclose(V.T @ columns, columns.T @ V, atol=1e-11)
 
