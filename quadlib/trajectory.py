@@ -3,12 +3,12 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,8 +23,13 @@ __all__ = [
     "Trajectory",
     "escape_level",
     "first_passage",
+    "read_archive",
     "versions",
+    "write_archive",
 ]
+
+
+Result = TypeVar("Result")
 
 
 @cache
@@ -91,16 +96,7 @@ class Trajectory:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trajectory to `path` as one compressed .npz file, with no pickled objects."""
-        with open(path, "wb") as file:
-            np.savez_compressed(
-                file,
-                alpha=self.alpha,
-                Q=self.Q,
-                M=self.M,
-                T=self.task.T,
-                label_noise=self.task.label_noise,
-                meta=np.array(json.dumps(dict(self.meta))),
-            )
+        write_archive(path, self.task, self.meta, alpha=self.alpha, Q=self.Q, M=self.M)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Trajectory":
@@ -111,18 +107,42 @@ class Trajectory:
         ValueError
             If the file is not a saved trajectory, or is damaged.
         """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-                M = data["M"]
-                task = Task(M.shape[1], M.shape[2], data["T"], float(data["label_noise"]))
-                return cls(task, data["alpha"], data["Q"], M, json.loads(str(data["meta"])))
-        except OSError:
-            raise
-        except Exception as error:  # a damaged archive can raise nearly anything
-            raise ValueError(
-                f"path must be a trajectory written by Trajectory.save, got {os.fspath(path)!r} "
-                f"(which raised {type(error).__name__}); save it again."
-            ) from error
+        return read_archive(
+            path, cls, "a trajectory written by Trajectory.save", ("alpha", "Q", "M")
+        )
+
+
+def write_archive(
+    path: str | os.PathLike[str], task: Task, meta: Mapping[str, Any], **arrays: Any
+) -> None:
+    """Write a result as one compressed .npz file, with no pickled objects."""
+    with open(path, "wb") as file:
+        np.savez_compressed(
+            file,
+            T=task.T,
+            label_noise=task.label_noise,
+            meta=np.array(json.dumps(dict(meta))),
+            **arrays,
+        )
+
+
+def read_archive(
+    path: str | os.PathLike[str], make: Callable[..., Result], what: str, names: tuple[str, ...]
+) -> Result:
+    """Return ``make(task, *arrays, meta)`` of what `write_archive` wrote, or a ValueError."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in names}
+            p, p_star = arrays["M"].shape[-2:]
+            task = Task(p, p_star, data["T"], float(data["label_noise"]))
+            return make(task, *arrays.values(), json.loads(str(data["meta"])))
+    except OSError:
+        raise
+    except Exception as error:  # a damaged archive can raise nearly anything
+        raise ValueError(
+            f"path must be {what}, got {os.fspath(path)!r} "
+            f"(which raised {type(error).__name__}); save it again."
+        ) from error
 
 
 class DivergenceError(ArithmeticError):

@@ -1,6 +1,5 @@
 """Many runs at the same times, as arrays; and what is left of them when something goes wrong."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +12,11 @@ import numpy as np
 from quadlib.checks import read_only
 from quadlib.shapes import Array, Bool, Float
 from quadlib.task import Task
-from quadlib.trajectory import escape_level, first_passage
+from quadlib.trajectory import escape_level, first_passage, read_archive, write_archive
 
 __all__ = ["Ensemble", "EnsembleInterrupted", "StoreError"]
+
+_ARRAYS = ("alpha", "loss", "Q", "M", "diverged")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Ensemble:
     meta: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "loss", "Q", "M", "diverged"):
+        for name in _ARRAYS:
             object.__setattr__(self, name, read_only(getattr(self, name).view()))
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
 
@@ -77,18 +78,7 @@ class Ensemble:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the ensemble to `path` as one compressed .npz file, with no pickled objects."""
-        with open(path, "wb") as file:
-            np.savez_compressed(
-                file,
-                alpha=self.alpha,
-                loss=self.loss,
-                Q=self.Q,
-                M=self.M,
-                diverged=self.diverged,
-                T=self.task.T,
-                label_noise=self.task.label_noise,
-                meta=np.array(json.dumps(dict(self.meta))),
-            )
+        write_archive(path, self.task, self.meta, **{name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Ensemble":
@@ -99,20 +89,7 @@ class Ensemble:
         ValueError
             If the file is not a saved ensemble, or is damaged.
         """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-                alpha, loss, Q, M, diverged = (
-                    data[name] for name in ("alpha", "loss", "Q", "M", "diverged")
-                )
-                task = Task(M.shape[2], M.shape[3], data["T"], float(data["label_noise"]))
-                return cls(task, alpha, loss, Q, M, diverged, json.loads(str(data["meta"])))
-        except OSError:
-            raise
-        except Exception as error:  # a damaged archive can raise nearly anything
-            raise ValueError(
-                f"path must be an ensemble written by Ensemble.save, got {os.fspath(path)!r} "
-                f"({error}); save it again."
-            ) from None
+        return read_archive(path, cls, "an ensemble written by Ensemble.save", _ARRAYS)
 
 
 class EnsembleInterrupted(KeyboardInterrupt):
