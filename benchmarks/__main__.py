@@ -1,4 +1,4 @@
-"""Run the benchmarks, write benchmarks/results, and fill the table of README.md.
+"""Run the benchmarks, write benchmarks/results, and fill docs/benchmarks.md.
 
 python -m benchmarks            all, in under 10 minutes on two cores
 python -m benchmarks kernels    some; what was measured before stays in the table
@@ -16,7 +16,7 @@ from benchmarks import plots
 from benchmarks.common import Row, environment
 
 HERE = Path(__file__).parent
-RESULTS, README = HERE / "results", HERE.parent / "README.md"
+RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "benchmarks.md"
 NAMES = ("kernels", "ode", "landscape", "startup", "ensemble", "peers", "key_to_pixels")
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
 
@@ -74,15 +74,15 @@ def markdown(answers: dict[str, Any]) -> str:
     ]
     results = {name: answer["result"] for name, answer in answers.items()}
     pictures = [
-        f"![{alt}](benchmarks/results/{file})" for file, alt in plots.draw(results, RESULTS)
+        f"![{alt}](../benchmarks/results/{file})" for file, alt in plots.draw(results, RESULTS)
     ]
     return "\n".join([*intro, *lines, "", *"\n\n".join(pictures).splitlines()])
 
 
 def fill(text: str) -> None:
-    before, rest = README.read_text().split(BEGIN)
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def main(wanted: list[str]) -> None:

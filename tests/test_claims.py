@@ -1,4 +1,4 @@
-"""What a claim says of itself, and that README says it too."""
+"""What a claim says of itself, and that the page of claims says it too."""
 
 import math
 import re
@@ -39,9 +39,9 @@ def test_every_notebook_of_the_walk_has_claims_and_every_claim_a_notebook():
     assert [claim.notebook for claim in claims.ALL] == sorted(c.notebook for c in claims.ALL)
 
 
-def test_readme_has_the_table_of_all_claims():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = re.search(r"<!-- claims:begin -->(.*?)<!-- claims:end -->", readme, re.S)
+def test_the_page_of_claims_has_all_of_them():
+    page = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    table = re.search(r"<!-- claims:begin -->(.*?)<!-- claims:end -->", page, re.S)
     assert table
     stated = re.findall(r"^\| ([\w -]+): (.*?) \|", table[1], re.M)
     assert stated == [(claim.name, claim.statement) for claim in claims.ALL]

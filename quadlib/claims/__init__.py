@@ -1,7 +1,7 @@
 """Every claim as data: statement, prediction, measurement, verdict.
 
 ``quadlib.claims.C1.check()`` measures one; ``quadlib.claims.of("02_escape")`` are those of a
-notebook. ``python -m quadlib.claims README.md`` measures all and writes their table.
+notebook. ``python -m quadlib.claims docs/claims.md`` measures all and writes their table.
 """
 
 from quadlib.claims.base import Claim as Claim

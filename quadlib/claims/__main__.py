@@ -1,4 +1,4 @@
-"""Measure every claim and write their table: ``python -m quadlib.claims README.md [full]``."""
+"""Measure every claim and write their table: ``python -m quadlib.claims docs/claims.md [full]``."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ def main(path: Path, effort: Effort) -> bool:
     findings = [finding for verdict in verdicts for finding in verdict.findings]
     holding = sum(finding.holds for finding in findings)
     head = (
-        f"Measured by `python -m quadlib.claims README.md {effort}`: {holding} of "
+        f"Measured by `python -m quadlib.claims docs/claims.md {effort}`: {holding} of "
         f"{len(findings)} findings hold, within their tolerance and four standard errors.\n\n"
     )
     for claim, findings_of in ((verdict.claim, verdict.findings) for verdict in verdicts):
@@ -33,6 +33,6 @@ def main(path: Path, effort: Effort) -> bool:
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["quick"], ["full"]):
-        sys.exit("usage: python -m quadlib.claims README.md [quick|full]")
+        sys.exit("usage: python -m quadlib.claims docs/claims.md [quick|full]")
     chosen: Effort = "full" if sys.argv[2:] == ["full"] else "quick"
     sys.exit(not main(Path(sys.argv[1]), chosen))
