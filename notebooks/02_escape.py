@@ -75,14 +75,14 @@ level = ql.plateau(task, eta)
 fig, (left, right) = plotting.figure(2)
 for run in runs:
     plotting.loss_curves(left, run, color=PALETTE["sgd"], lw=1)
-    right.plot(alpha, norm(run.M), color=PALETTE["ode"], lw=1)
-    right.plot(alpha, np.trace(run.Q, axis1=1, axis2=2) / task.p, color=PALETTE["second"], lw=1)
+    right.plot(alpha, norm(run.M), color=PALETTE["sgd"], lw=1)
+    right.plot(alpha, np.trace(run.Q, axis1=1, axis2=2) / task.p, "--", color=PALETTE["sgd"], lw=1)
 plotting.plateau_line(left, level.loss)
 left.set(ylim=(0, 0.85))
 left.legend()
 right.set(xlabel="α = samples / N", ylabel="overlap", yscale="log")
-right.text(59, 0.5, "tr Q/p", color=PALETTE["second"], ha="right")
-right.text(59, 2.6, "‖M‖", color=PALETTE["ode"], ha="right")
+right.text(59, 0.5, "tr Q/p", color=PALETTE["sgd"], ha="right")
+right.text(59, 2.6, "‖M‖", color=PALETTE["sgd"], ha="right")
 right.set(ylim=(0.01, 5))
 times = [run.escape_time() for run in runs]
 plotting.Picture(
@@ -128,18 +128,18 @@ on_plateau = {
 
 fig, ax = plotting.figure(width=6)
 worst = 0.0
-for p, color in ((2, "second"), (4, "ode"), (16, "diffusion")):
+for p, color in ((p, plotting.p_color(p)) for p in (2, 4, 16)):
     curve = [
         ql.plateau(ql.Task(p, 2), value).loss
         for value in fine
         if value < largest_learning_rate(p, 2)
     ]
-    ax.plot(fine[: len(curve)], curve, color=PALETTE[color], label=f"p = {p}")
+    ax.plot(fine[: len(curve)], curve, color=color, label=f"p = {p}")
     ax.plot(0, 1 / (p + 2) + 1 / 2, "_", ms=14, mew=2, color=PALETTE["theory"])
     for value in etas:
         if (p, value) in on_plateau:
             measured = on_plateau[p, value].loss[:, 0].mean()
-            ax.plot(value, measured, "o", color=PALETTE[color])
+            ax.plot(value, measured, "o", color=color)
             predicted = ql.plateau(ql.Task(p, 2), value).loss
             worst = max(worst, abs(measured / predicted - 1))
 ax.set(xlabel="learning rate η", ylabel="loss on the plateau")
@@ -171,12 +171,12 @@ plotting.Picture(
 # %%
 fig, (left, right) = plotting.figure(2)
 small = 0.02
-for p, color in ((1, "teacher"), (2, "second"), (4, "ode"), (16, "diffusion")):
+for p, color in ((p, plotting.p_color(p)) for p in (1, 2, 4, 16)):
     start = ql.Overlaps(np.eye(p), np.full((p, 2), 1e-9))
     flow = ql.integrate(
         ql.Task(p, 2), start, eta=small, alpha=np.linspace(0, 200, 101), gradient_noise=False
     )
-    left.plot(flow.alpha, norm(flow.M) / norm(flow.M)[0], color=PALETTE[color], label=f"p = {p}")
+    left.plot(flow.alpha, norm(flow.M) / norm(flow.M)[0], color=color, label=f"p = {p}")
 left.plot(
     flow.alpha, np.exp(2 * small * flow.alpha), ":", color=PALETTE["theory"], label="$e^{4ηα/p^*}$"
 )
@@ -188,19 +188,19 @@ left.set(
 )
 left.legend()
 worst = 0.0
-for p, color in ((2, "second"), (4, "ode"), (16, "diffusion")):
+for p, color in ((p, plotting.p_color(p)) for p in (2, 4, 16)):
     rates = [
         ql.plateau(ql.Task(p, 2), value).escape_rate
         for value in fine
         if value < largest_learning_rate(p, 2)
     ]
-    right.plot(fine[: len(rates)], rates, color=PALETTE[color], label=f"p = {p}")
+    right.plot(fine[: len(rates)], rates, color=color, label=f"p = {p}")
     for value in etas:
         if (p, value) in on_plateau:
             sgd = on_plateau[p, value]
             grown = np.log(norm(sgd.M))
             rate = (grown[:, 1] - grown[:, 0]).mean() / (sgd.alpha[1] - sgd.alpha[0])
-            right.plot(value, rate, "o", color=PALETTE[color])
+            right.plot(value, rate, "o", color=color)
             worst = max(worst, abs(rate / ql.plateau(ql.Task(p, 2), value).escape_rate - 1))
 right.plot(fine, 2 * fine, ":", color=PALETTE["theory"], label="4η/p*")
 right.set(xlabel="learning rate η", ylabel="growth rate r", title="SGD, N = 1e12")
@@ -243,11 +243,11 @@ for p, k in ((4, 2), (2, 1)):
 
 fig, (left, right) = plotting.figure(2)
 said = []
-for (p, k), color in (((4, 2), "ode"), ((2, 1), "second")):
+for (p, k), color in (((4, 2), plotting.p_color(4)), ((2, 1), plotting.p_color(2))):
     times = [measured[p, k, size] for size in dimensions]
     means, stds = np.array([(t.mean(), t.std()) for t in times]).T
     laws = [ql.escape_law(ql.Task(p, k), int(size), eta) for size in dimensions]
-    style = dict(color=PALETTE[color], capsize=3)
+    style = dict(color=color, capsize=3)
     left.errorbar(
         dimensions,
         means,
@@ -259,11 +259,11 @@ for (p, k), color in (((4, 2), "ode"), ((2, 1), "second")):
     left.plot(
         dimensions,
         [law.mean for law in laws],
-        color=PALETTE[color],
+        color=color,
         label="law" if p == 2 else None,
     )
     right.errorbar(dimensions, stds, 2 * stds / 300**0.5, fmt="o", **style)
-    right.plot(dimensions, [law.std for law in laws], color=PALETTE[color])
+    right.plot(dimensions, [law.std for law in laws], color=color)
     slope = np.polyfit(np.log(dimensions), means, 1)[0]
     rate = ql.plateau(ql.Task(p, k), eta).escape_rate
     print(
@@ -307,7 +307,7 @@ size, points = 10**10, np.linspace(0, 16, 33)
 tiny = ql.Overlaps(np.eye(4), np.full((4, 2), 1e-9))
 fig, ax = plotting.figure(width=6)
 said = []
-for value, color in ((0.2, "flow"), (0.1, "ode"), (0.05, "diffusion")):
+for value, color in ((0.2, "0.0"), (0.1, "0.3"), (0.05, "0.5")):
     sgd = ql.ensemble(
         task,
         eta=value,
@@ -321,8 +321,8 @@ for value, color in ((0.2, "flow"), (0.1, "ode"), (0.05, "diffusion")):
     gain = (ql.integrate(task, tiny, eta=value, alpha=points).M[:, 0, 0] / 1e-9) ** 2
     v = size * (sgd.M**2).mean((0, 2, 3)) / gain
     predicted = ql.escape_law(task, size, value).v_eff
-    ax.plot(points, v, color=PALETTE[color], label=f"SGD, η = {value}")
-    ax.axhline(predicted, ls=":", color=PALETTE[color])
+    ax.plot(points, v, color=color, label=f"SGD, η = {value}")
+    ax.axhline(predicted, ls=":", color=color)
     said.append(f"at η = {value} it ends at {v[-1]:.2f}, predicted {predicted:.2f}")
 ax.set(xlabel="α = samples / N", ylabel="N⟨M²⟩ / growth²", ylim=(0.9, None))
 ax.legend(loc="center right", bbox_to_anchor=(1, 0.65))
@@ -457,7 +457,7 @@ for ax, k in zip(axes, (1, 2, 4), strict=True):
         0,
         np.minimum(bound, critical),
         where=solvable,
-        color=PALETTE["light"],
+        color=PALETTE["ode"],
         alpha=0.5,
         lw=0,
     )

@@ -44,8 +44,7 @@ from quadlib import claims, plotting
 from quadlib.claims import overparameterization as over
 
 p_star, eta = 2, 0.05
-shades = {1: "flow", 2: "second", 3: "teacher", 4: "diffusion", 8: "light", 16: "ode", 32: "theory"}
-colour = {p: plotting.PALETTE[name] for p, name in shades.items()}
+colour = {p: plotting.p_color(p) for p in (1, 2, 3, 4, 8, 16, 32)}
 
 # %% [markdown]
 # ## Too few, enough, too many
@@ -183,8 +182,8 @@ b = 2 * rate * law[10**10] - np.log(10.0**10)
 
 # %%
 fig, (left, right) = plotting.figure(2)
-for N, name in zip(sizes, ("ode", "second", "diffusion"), strict=True):
-    color, label = plotting.PALETTE[name], f"N = $10^{{{round(np.log10(N))}}}$"
+for N in sizes:
+    color, label = plotting.N_color(N), f"N = $10^{{{round(np.log10(N))}}}$"
     left.errorbar(p_values, mean[N], error[N], fmt="o", ms=4, color=color, label=label)
     left.plot(p_values, law[N], color=color, lw=1)
     right.errorbar(

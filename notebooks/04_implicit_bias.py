@@ -180,7 +180,7 @@ others = look.distances(task, start, frames)
 
 fig, ax = plotting.figure(width=7.0)
 ax.hist(others, 80, color=plotting.PALETTE["sgd"], label="random solutions")
-ax.axvline(closest, color=plotting.PALETTE["second"], lw=5, alpha=0.6, label="closest solution")
+ax.axvline(closest, color=plotting.PALETTE["theory"], lw=5, alpha=0.6, label="closest solution")
 ax.axvline(chosen, color=plotting.PALETTE["flow"], lw=1.5, ls="--", label="where the flow ends")
 ax.set(xlabel="distance from the start, ‖W(0) − solution‖/√N", ylabel="number")
 ax.legend()

@@ -128,7 +128,7 @@ along = np.array([ql.loss(small, rotated(e).overlaps) for e in eps])
 fig, ax = plotting.figure(width=7.0)
 ax.loglog(eps, drop, color=plotting.PALETTE["flow"], label="negative: drop below the plateau")
 ax.loglog(eps, quartic, color=plotting.PALETTE["ode"], label="quartic: loss")
-ax.loglog(eps, straight, "--", color=plotting.PALETTE["second"], label="straight tangent: loss")
+ax.loglog(eps, straight, "--", color=plotting.PALETTE["theory"], label="straight tangent: loss")
 ax.loglog(eps, 2 / 3 * eps**2, "k:", lw=1, label="predictions")
 ax.loglog(eps, 1.5 / 9 * eps**4, "k:", lw=1)
 ax.set(xlabel="distance ε", ylabel="loss or drop", ylim=(1e-9, 2))
@@ -216,7 +216,7 @@ pair = ql.Task(p=2, p_star=1)
 ratios = np.array([2, 4, 8, 16, 32, 64])
 spectra = [look.sampled_spectrum(pair, 100, ratio, seed=0) for ratio in ratios]
 fig, (left, right) = plotting.figure(2)
-for ratio, shade in ((4, "second"), (64, "ode")):
+for ratio, shade in ((4, "sgd"), (64, "ode")):
     values = spectra[list(ratios).index(ratio)]
     color = plotting.PALETTE[shade]
     left.hist(values, np.linspace(-4, 4, 81), histtype="step", lw=1.5, color=color,
@@ -226,7 +226,7 @@ left.set(xlabel="eigenvalue", ylabel="count", yscale="log", ylim=(0.8, 300))
 left.legend(fontsize="small")
 for i, label in enumerate(["lowest", "second", "third"]):
     right.semilogx(ratios, [v[i] for v in spectra], "o-", label=label, base=2,
-                   color=plotting.PALETTE[["flow", "second", "sgd"][i]])  # fmt: skip
+                   color=plotting.PALETTE[["negative", "theory", "sgd"][i]])  # fmt: skip
 right.axhline(-2, color="k", ls=":", lw=1)
 right.set(xlabel="samples per dimension n/N", ylabel="eigenvalue")
 right.legend()

@@ -66,7 +66,7 @@ plotting.loss_curves(left, ode, label="ODE")
 plotting.loss_curves(left, sgd, color=plotting.PALETTE["sgd"], label="SGD, N = 1e6", lw=1.2)
 plotting.plateau_line(left, ql.plateau(task, eta).loss)
 left.legend()
-colors = [plotting.PALETTE[name] for name in ("ode", "second", "teacher")]
+colors = [plotting.teacher_color(r) for r in range(3)]
 for r, color in enumerate(colors):
     right.plot(alpha, learned(ode)[:, r], color=color, label=f"T_{r + 1} = {T[r]}")
     right.plot(alpha, learned(sgd)[:, r], color=color, lw=0.7, ls="--")
@@ -108,7 +108,7 @@ fig, ax = plotting.figure(width=6.5)
 law = [floor_prediction(noisy, e) for e in fine]
 ax.plot(fine, law, color="k", ls=":", label="(ν/2)/(1 − φ)")
 ax.plot(etas, ends, "o", color=plotting.PALETTE["ode"], label="ODE")
-ax.plot(etas[1::2], late, "s", mfc="none", ms=10, color=plotting.PALETTE["second"],
+ax.plot(etas[1::2], late, "s", mfc="none", ms=10, color=plotting.PALETTE["law"],
         label="SGD, N = 500")  # fmt: skip
 ax.axhline(0.005, color="0.5", lw=1, ls="--", label="ν/2")
 ax.set(xlabel="learning rate η", ylabel="final loss", ylim=(0, 0.035))
@@ -138,7 +138,7 @@ begin = ql.random_overlaps(plain, 10**6, rng=1)
 print(f"η_c = {critical}")
 fig, ax = plotting.figure(width=7.0)
 said = []
-shades = ["ode", "diffusion", "second", "flow"]
+shades = ["ode", "diffusion", "sgd", "flow"]
 for factor, shade in zip((0.8, 1.04, 1.12, 1.3), shades, strict=True):
     rate = factor * critical
     try:
@@ -186,7 +186,7 @@ print(f"η = 0.9 η_c, N = 100: {small.diverged.sum()} of {len(small.diverged)} 
 fig, ax = plotting.figure(width=7.0)
 means, began = [], time.perf_counter()
 rate = ql.plateau(plain, 0.1).escape_rate
-for N, shade in ((10**3, "second"), (10**6, "diffusion"), (10**9, "ode"), (10**12, "flow")):
+for N in (10**3, 10**6, 10**9, 10**12):
     law = ql.escape_law(plain, N, 0.1)
     runs = ql.ensemble(
         plain,
@@ -199,7 +199,7 @@ for N, shade in ((10**3, "second"), (10**6, "diffusion"), (10**9, "ode"), (10**1
         progress=False,
     )
     means.append(runs.escape_times.mean())
-    color = plotting.PALETTE[shade]
+    color = plotting.N_color(N)
     ax.hist(runs.escape_times, 30, density=True, color=color, alpha=0.4, label=f"N = {N:.0e}")
     grid = np.linspace(law.mean - 4 * law.std, law.mean + 6 * law.std, 200)
     ax.plot(grid, law.density(grid), color=color)

@@ -12,7 +12,7 @@ from quadlib.dynamics.ode import integrate
 from quadlib.explorers import controls
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.plateau import NoPlateauError, critical_learning_rate, plateau
-from quadlib.plotting import PALETTE
+from quadlib.plotting import PALETTE, teacher_color
 from quadlib.shapes import Array
 from quadlib.state import random_overlaps
 from quadlib.task import Task
@@ -21,7 +21,7 @@ from quadlib.trajectory import DivergenceError, Trajectory
 __all__ = ["Beyond"]
 
 _POINTS, _RUNS = 201, 6
-_TEACHERS = ("ode", "second", "teacher")
+_TEACHERS = tuple(teacher_color(r) for r in range(3))
 
 
 class Beyond(Explorer):
@@ -42,11 +42,11 @@ class Beyond(Explorer):
         ]
         self.left.set(xlabel="α = samples / N", ylabel="population loss")
         self.learned = [
-            self.right.plot([], [], color=PALETTE[name], lw=2, label=f"teacher {r + 1}")[0]
+            self.right.plot([], [], color=name, lw=2, label=f"teacher {r + 1}")[0]
             for r, name in enumerate(_TEACHERS)
         ]
         self.noisy = [
-            self.right.plot([], [], color=PALETTE[name], lw=0.5)[0]
+            self.right.plot([], [], color=name, lw=0.5)[0]
             for _ in range(_RUNS)
             for name in _TEACHERS
         ]

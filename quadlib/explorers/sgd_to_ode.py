@@ -55,7 +55,7 @@ class SgdToOde(Explorer):
             [], [], color=PALETTE["flow"], lw=1.5, ls="--", label="what the η² term adds"
         )
         (self.dots,) = right.plot([], [], "o", color=PALETTE["sgd"], ms=6, label="SGD − ODE")
-        (self.here,) = right.plot([], [], "D", color=PALETTE["second"], ms=8, label="this N")
+        (self.here,) = right.plot([], [], "D", color=PALETTE["law"], ms=8, label="this N")
         right.set(xscale="log", yscale="log", xlim=(7, 1.5e8), ylim=(3e-6, 3), xlabel="N")
         right.set_title("root mean square distance", fontsize="medium")
         right.legend(loc="lower left", fontsize="small")

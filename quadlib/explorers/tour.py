@@ -82,7 +82,7 @@ class Tour(Explorer):
         figure.set_layout_engine("none")
         sides = dict(left=0.075, right=0.985, top=0.91, bottom=0.13, wspace=0.17)
         self.left, self.right = figure.subplots(1, 2, gridspec_kw=sides)
-        grey, blue, black, orange = (PALETTE[name] for name in ("sgd", "ode", "theory", "second"))
+        grey, blue, black, orange = (PALETTE[name] for name in ("sgd", "ode", "theory", "ode"))
         (self.sgd,) = self.left.plot([], [], color=grey, lw=0.7, alpha=0.8, label="SGD runs")
         (self.ode,) = self.left.plot([], [], color=blue, lw=2, label="ODE, dot: escape")
         (self.levels,) = self.left.plot([], [], color=black, ls=":", lw=1.2, label="plateau, floor")
