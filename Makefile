@@ -22,7 +22,7 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 .PHONY: lab test lint bench notebooks book clean
 
 lab: $(VENV)/.lab $(LAB_SETTINGS)
-	$(PY) -m jupyterlab $(ROOT_FLAG) $(LAB_FLAGS) notebooks/00_tour.ipynb
+	$(PY) -m jupyterlab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb $(LAB_FLAGS)
 
 test: lint
 	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup --jaxtyping-packages=$(SHAPES)
