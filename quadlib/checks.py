@@ -1,4 +1,9 @@
-"""Argument checks: each returns a clean value or raises one sentence that says what to do."""
+"""Argument checks: each returns a clean value or raises one sentence that says what to do.
+
+The library is made for numbers in these ranges. Inside them a result is finite and nothing
+overflows; what lies outside is refused. (At 1e90 the drift, cubic in the overlaps and quadratic
+in η, stays below 1e308.)
+"""
 
 import math
 import numbers
@@ -10,14 +15,23 @@ import numpy as np
 from quadlib.shapes import Array
 
 __all__ = [
+    "LARGEST",
+    "LARGEST_ALPHA",
+    "LARGEST_ETA",
+    "LARGEST_N",
+    "MOST_UNITS",
     "ROUNDING",
+    "SMALLEST",
     "Constraint",
     "as_generator",
     "axes",
     "check_choice",
     "check_constraint",
     "check_dimension",
+    "check_eta",
+    "check_flag",
     "check_integer",
+    "check_kind",
     "check_real",
     "finite_array",
     "read_only",
@@ -31,7 +45,53 @@ ROUNDING = 1e-9
 """Relative size below which an asymmetry or a negative eigenvalue counts as rounding."""
 
 
-def check_integer(name: str, value: object, minimum: int) -> int:
+SMALLEST, LARGEST = 1e-90, 1e90
+"""Every scale: entries of Q, M and T, q0, label noise, η and α; zero is allowed where it can be."""
+
+LARGEST_ETA, LARGEST_ALPHA, LARGEST_N, MOST_UNITS = 1e6, 1e12, 10**30, 128
+
+_MADE_BY = {
+    "Task": "quadlib.Task(p=4, p_star=2)",
+    "Overlaps": "quadlib.random_overlaps(task, N, rng)",
+    "Weights": "quadlib.random_weights(task, N, rng)",
+    "Trajectory": "the result of quadlib.integrate or quadlib.simulate",
+    "Ensemble": "the result of quadlib.ensemble",
+    "EscapeLaw": "the result of quadlib.escape_law",
+    "Spectrum": "the result of quadlib.hessian_spectrum",
+    "Axes": "the axes of `canvas, axes = quadlib.plotting.figure()`",
+}
+"""Where the objects come from that are passed around."""
+
+
+def _shown(value: object) -> str:
+    """Say in one short line what was given."""
+    if axes(value) > 0:
+        return f"{type(value).__name__} with {axes(value)} axes"
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # anybody's repr, or an integer of 5000 digits
+        return type(value).__name__
+    return text if len(text) <= 60 else f"{type(value).__name__} {text[:40]}..."
+
+
+def check_kind(name: str, value: object, *kinds: type) -> None:
+    """Raise unless `value` is of one of these classes, and say how one is made."""
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise TypeError(
+            f"{name} must be of type {wanted}, got {type(value).__name__}; pass "
+            f"{_MADE_BY[kinds[0].__name__]}."
+        )
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return `value`, which must be True or False and not merely true or false."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_shown(value)}; pass a bool.")
+    return bool(value)
+
+
+def check_integer(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
     """Return `value` as an int of at least `minimum`; a bool is not an integer."""
     try:
         if isinstance(value, bool | np.bool_):
@@ -39,31 +99,63 @@ def check_integer(name: str, value: object, minimum: int) -> int:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(
-            f"{name} must be an integer, got {value!r}; write for example {name}={minimum}."
+            f"{name} must be an integer, got {_shown(value)}; write for example {name}={minimum}."
         ) from None
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {number}; choose a larger one.")
-    return number
-
-
-def check_real(name: str, value: object, *, minimum: float = 0.0, strict: bool = False) -> float:
-    """Return `value` as a finite float, at least (`strict`: above) `minimum`."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be a real number, got {value!r}; pass a float.")
-    number = float(value)
-    if not math.isfinite(number) or number < minimum or (strict and number == minimum):
-        bound = "above" if strict else "at least"
         raise ValueError(
-            f"{name} must be finite and {bound} {minimum:g}, got {number:g}; choose such a value."
+            f"{name} must be at least {minimum}, got {_shown(number)}; choose a larger one."
+        )
+    if maximum is not None and number > maximum:
+        raise ValueError(
+            f"{name} must be at most {maximum:g}, got {_shown(number)}; choose a smaller one."
         )
     return number
 
 
+def check_real(
+    name: str,
+    value: object,
+    *,
+    minimum: float = 0.0,
+    maximum: float = LARGEST,
+    smallest: float = SMALLEST,
+    strict: bool = False,
+) -> float:
+    """Return `value` as a float from `minimum` (`strict`: above it) to `maximum`.
+
+    Numbers closer to zero than `smallest` are refused, but zero itself is not.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be a real number, got {_shown(value)}; pass a float.")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = -math.inf if value < 0 else math.inf
+    allowed = minimum <= number <= maximum and not (strict and number == minimum)
+    if not allowed or (0 < abs(number) < smallest):
+        least = smallest if minimum == 0 else minimum
+        zero = "0, or " if minimum == 0 and not strict else ""
+        raise ValueError(
+            f"{name} must be {zero}finite from {least:g} to {maximum:g}, got {number:g}; choose "
+            "such a value."
+        )
+    return number
+
+
+def check_eta(eta: object, *, strict: bool = False) -> float:
+    """Return the learning rate, at least (`strict`: above) 0."""
+    return check_real("eta", eta, maximum=LARGEST_ETA, strict=strict)
+
+
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
     """Return `value` if it is one of `choices`."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         allowed = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"{name} must be one of {allowed}, got {value!r}; choose one of them.")
+        raise ValueError(
+            f"{name} must be one of {allowed}, got {_shown(value)}; choose one of them."
+        )
     return str(value)
 
 
@@ -73,8 +165,8 @@ def check_constraint(constraint: object) -> None:
 
 
 def check_dimension(N: object, p: int, p_star: int) -> int:
-    """Return the input dimension, at least p + p*: students and teachers can be independent."""
-    number = check_integer("N", N, 1)
+    """Return the input dimension, at least p + p*: units can be independent."""
+    number = check_integer("N", N, 1, LARGEST_N)
     if number < p + p_star:
         raise ValueError(
             f"N must be at least p + p_star = {p + p_star}, got {number}; raise N, or lower p."
@@ -104,26 +196,36 @@ def axes(value: Any) -> int:
     """Return the number of axes of an array-like; a ragged list is a list of lists: 1."""
     try:
         return np.ndim(value)
-    except ValueError:
-        return np.asarray(value, dtype=object).ndim
+    except Exception:  # anybody's conversion
+        return int(isinstance(value, list | tuple))
 
 
-def finite_array(name: str, value: Any, ndim: int) -> Array:
+def finite_array(name: str, value: Any, ndim: int, largest: float = LARGEST) -> Array:
     """Return a float copy of `value`, which must be a real, finite array of `ndim` axes."""
     try:
         raw = np.asarray(value)
         if raw.dtype.kind not in "iuf":
             raise TypeError
-        array = np.array(raw, dtype=float)
-    except (TypeError, ValueError):
+        with np.errstate(over="ignore"):
+            array = np.array(raw, dtype=float)
+    except Exception:  # anybody's conversion
         raise TypeError(
             f"{name} must be an array of real numbers, got {type(value).__name__}; "
             "pass a NumPy array of floats."
         ) from None
+    if np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} must not have masked entries, got a masked array; fill or remove them."
+        )
     if array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}; reshape it.")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity; remove those entries.")
+    if np.abs(array).max(initial=0.0) > largest:
+        raise ValueError(
+            f"{name} must have entries of at most {largest:g}, got {np.abs(array).max():g}; "
+            "change the unit."
+        )
     return array
 
 
@@ -151,12 +253,11 @@ def recording_points(alpha: Any) -> Array:
         in ln α after a start at 0. Or the points themselves, an increasing 1-d array from 0 on.
     """
     if axes(alpha) == 0:
-        number = alpha.item() if isinstance(alpha, np.ndarray) else alpha
-        end = check_real("alpha", number, strict=True)
+        end = check_real("alpha", alpha, maximum=LARGEST_ALPHA, strict=True)
         if end <= 1000:
             return np.linspace(0.0, end, 201)
         return np.concatenate([[0.0], np.geomspace(0.1, end, 200)])
-    points = finite_array("alpha", alpha, 1)
+    points = finite_array("alpha", alpha, 1, LARGEST_ALPHA)
     if points.size == 0:
         raise ValueError("alpha must hold at least one recording point, got none; pass a float.")
     if points[0] < 0 or (np.diff(points) <= 0).any():
@@ -164,4 +265,7 @@ def recording_points(alpha: Any) -> Array:
             "alpha must be increasing from 0 on, got points that are negative or out of order; "
             "pass numpy.unique(alpha) without the negative ones."
         )
+    least = points[points > 0].min(initial=1.0)
+    if least < SMALLEST:
+        raise ValueError(f"alpha must be 0 or at least {SMALLEST:g}, got {least:g}; leave it out.")
     return points

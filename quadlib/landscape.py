@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from quadlib.checks import ROUNDING, check_dimension, finite_array, read_only
+from quadlib.checks import LARGEST, ROUNDING, check_dimension, check_kind, finite_array, read_only
 from quadlib.shapes import Array, Float, Int
 from quadlib.state import Overlaps, Weights, check_start
 from quadlib.task import Task, joint_covariance
@@ -58,7 +58,7 @@ class Spectrum:
         return int(self.multiplicities[self.values == 0].sum())
 
 
-def hessian_spectrum(task: Task, state: Overlaps, N: int) -> Spectrum:
+def hessian_spectrum(task: Task, state: Overlaps | Weights, N: int) -> Spectrum:
     r"""Return all p N eigenvalues of the Hessian of the population loss, at any N.
 
     .. math:: d^2L[V, V] &= \frac2p \mathrm{tr}\,V S V^T + \frac4{p^2} \left[(\mathrm{tr}\,w V^T)^2
@@ -90,7 +90,7 @@ def hessian_spectrum(task: Task, state: Overlaps, N: int) -> Spectrum:
     For the same reason overlaps known to a relative accuracy ε near a rank-deficient state
     determine the eigenvalues there only to about √ε.
     """
-    check_start(task, state, "free")
+    state = check_start(task, state)
     p, d = task.p, task.p + task.p_star
     N = check_dimension(N, p, task.p_star)
     if p * N > np.iinfo(np.int64).max:
@@ -147,6 +147,7 @@ def hessian_operator(weights: Weights) -> LinearOperator:
     -----
     docs/theory.md (7.1), (7.2). A scipy ``LinearOperator``, ready for ``eigsh``.
     """
+    check_kind("weights", weights, Weights)
     (p, N), k = weights.W.shape, len(weights.W_star)
     readout = np.repeat([1 / p, -1 / k], [p, k])
     rows = np.concatenate([weights.W, weights.W_star]) / np.sqrt(N)
@@ -190,7 +191,8 @@ def empirical_hessian_operator(weights: Weights, X: ArrayLike) -> LinearOperator
     -----
     docs/theory.md (7.6). A scipy ``LinearOperator``, ready for ``eigsh``. X is copied.
     """
-    X = finite_array("X", X, 2)
+    check_kind("weights", weights, Weights)
+    X = finite_array("X", X, 2, LARGEST**0.5)
     (p, N), k, n = weights.W.shape, len(weights.W_star), len(X)
     if X.shape[1] != N or n == 0:
         raise ValueError(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quadlib.checks import Constraint, check_constraint, check_real
+from quadlib.checks import Constraint, check_constraint, check_eta
 from quadlib.state import Overlaps, loss
-from quadlib.task import Task
+from quadlib.task import Task, check_task
 
 __all__ = ["NoPlateauError", "Plateau", "check_solvable", "critical_learning_rate", "plateau"]
 
@@ -67,7 +67,8 @@ def plateau(task: Task, eta: float = 0.0, constraint: Constraint = "free") -> Pl
     -----
     docs/theory.md (3.1)-(3.6).
     """
-    eta = check_real("eta", eta)
+    check_task(task)
+    eta = check_eta(eta)
     check_constraint(constraint)
     p, k, noise = task.p, task.p_star, task.label_noise
     t1 = np.trace(task.T) / k
@@ -137,6 +138,7 @@ def critical_learning_rate(task: Task) -> float:
     This is a positive map, so that its leading mode is a diagonal K in the eigenbasis of τ.
     Surplus directions of the student (p > p*) neither grow nor decay to this order.
     """
+    check_task(task)
     check_solvable(task.p, task.p_star)
     tau = np.linalg.eigvalsh(task.T) / task.p_star
     modes = 4 * np.diag(tau) + 2 * np.sqrt(np.outer(tau, tau))

@@ -1,14 +1,18 @@
 """The learning task, and the Gaussian moments that everything else rests on."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from quadlib.checks import (
+    MOST_UNITS,
     ROUNDING,
+    SMALLEST,
     axes,
     check_integer,
+    check_kind,
     check_real,
     finite_array,
     read_only,
@@ -16,7 +20,7 @@ from quadlib.checks import (
 )
 from quadlib.shapes import Array, Float
 
-__all__ = ["Moments", "Task", "gaussian_moments", "joint_covariance"]
+__all__ = ["Moments", "Task", "check_task", "gaussian_moments", "joint_covariance"]
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -31,7 +35,7 @@ class Task:
     Parameters
     ----------
     p, p_star
-        Number of student and teacher units.
+        Number of student and teacher units, at most 128 each.
     T
         Teacher overlaps W* W*ᵀ/N: None for the identity, shape (p*,) for a diagonal, or a
         symmetric positive definite (p*, p*) matrix. Kept as a read-only (p*, p*) array.
@@ -57,10 +61,16 @@ class Task:
     def __init__(
         self, p: int, p_star: int, T: ArrayLike | None = None, label_noise: float = 0.0
     ) -> None:
-        object.__setattr__(self, "p", check_integer("p", p, 1))
-        object.__setattr__(self, "p_star", check_integer("p_star", p_star, 1))
-        object.__setattr__(self, "T", read_only(_teacher_overlaps(T, self.p_star)))
-        object.__setattr__(self, "label_noise", check_real("label_noise", label_noise))
+        object.__setattr__(self, "p", check_integer("p", p, 1, MOST_UNITS))
+        p_star = check_integer("p_star", p_star, 1, MOST_UNITS)
+        object.__setattr__(self, "p_star", p_star)
+        object.__setattr__(self, "T", read_only(_teacher_overlaps(T, p_star)))
+        object.__setattr__(
+            self, "label_noise", check_real("label_noise", label_noise, smallest=0.0)
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy is read-only too
+        return Task, (self.p, self.p_star, self.T, self.label_noise)
 
     @property
     def readout(self) -> Float[Array, " d"]:
@@ -84,7 +94,14 @@ def _teacher_overlaps(value: ArrayLike | None, p_star: int) -> Array:
             f"T must be positive definite, got smallest eigenvalue {eigenvalues[0]:.3g}; "
             "drop teacher units that are zero or linear combinations of others."
         )
+    if eigenvalues[-1] < SMALLEST:
+        raise ValueError(f"T must reach {SMALLEST:g}, got {eigenvalues[-1]:g}; change the unit.")
     return T
+
+
+def check_task(task: object) -> None:
+    """Raise unless `task` is a Task."""
+    check_kind("task", task, Task)
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,7 +144,7 @@ Q0: list[tuple[Any, type[Exception], str, str]] = [
 STATES: list[tuple[Any, type[Exception], str, str]] = [
     (ql.random_overlaps(ql.Task(2, 3), 50, 0), ValueError, "state", "(2, 3)"),
     (ql.random_overlaps(ql.Task(3, 1), 50, 0), ValueError, "state", "(3, 1)"),
-    (ql.Overlaps(np.eye(3), 2 * np.eye(3)[:, :2]), ValueError, "Q, M and T", "-1"),
+    (ql.Overlaps(np.eye(3), 2 * np.eye(3)[:, :2]), ValueError, "Q, M and T", "-0.4"),
 ]
 
 TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [

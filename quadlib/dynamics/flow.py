@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.checks import ROUNDING, check_real, recording_points
+from quadlib.checks import ROUNDING, check_eta, recording_points
 from quadlib.dynamics.ode import integrate
 from quadlib.shapes import Array
-from quadlib.state import Overlaps, check_start
+from quadlib.state import Overlaps, Weights, check_start
 from quadlib.task import Task
 from quadlib.trajectory import Trajectory, versions
 
@@ -18,7 +18,7 @@ RTOL = 1e-10
 """Error allowed in a step of the reduced equations."""
 
 
-def gradient_flow(task: Task, state: Overlaps, *, eta: float, alpha: Any) -> Trajectory:
+def gradient_flow(task: Task, state: Overlaps | Weights, *, eta: float, alpha: Any) -> Trajectory:
     r"""Follow population gradient flow, the overlap ODE without its η² term, for any α.
 
     With T = diag(t_r), κ = 2η, c = 4κ/p, U = M(0) T^{-1/2} and Q⊥ = Q(0) − U Uᵀ, everything
@@ -55,8 +55,8 @@ def gradient_flow(task: Task, state: Overlaps, *, eta: float, alpha: Any) -> Tra
     docs/theory.md (6.1)-(6.7). Where M(0) has not full column rank (p < p*, or a start without
     teacher overlap) the reduction does not exist, and the ODE is integrated.
     """
-    check_start(task, state, "free")
-    eta = check_real("eta", eta)
+    state = check_start(task, state)
+    eta = check_eta(eta)
     points = recording_points(alpha)
     meta = {
         "method": "gradient_flow",

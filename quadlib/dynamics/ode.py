@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.checks import Constraint, check_real, recording_points
+from quadlib.checks import Constraint, check_eta, check_flag, check_real, recording_points
 from quadlib.shapes import Array, Float
-from quadlib.state import Overlaps, check_start
+from quadlib.state import Overlaps, Weights, check_start
 from quadlib.task import Task, gaussian_moments, joint_covariance
 from quadlib.trajectory import DivergenceError, Trajectory, versions
 
@@ -22,7 +22,7 @@ MINIMUM_RTOL = 3e-14
 
 def drift(
     task: Task,
-    state: Overlaps,
+    state: Overlaps | Weights,
     eta: float,
     constraint: Constraint = "free",
     gradient_noise: bool = True,
@@ -57,9 +57,10 @@ def drift(
     -----
     docs/theory.md (2.1)-(2.3).
     """
-    check_start(task, state, constraint)
+    state = check_start(task, state, constraint)
+    eta, gradient_noise = check_eta(eta), check_flag("gradient_noise", gradient_noise)
     C = joint_covariance(state.Q, state.M, task.T)
-    change = _drift(C, task, check_real("eta", eta), constraint == "spherical", gradient_noise)
+    change = _drift(C, task, eta, constraint == "spherical", gradient_noise)
     return change[:, : task.p].copy(), change[:, task.p :].copy()
 
 
@@ -80,7 +81,7 @@ def _drift(C: Array, task: Task, eta: float, spherical: bool, gradient_noise: bo
 
 def integrate(
     task: Task,
-    state: Overlaps,
+    state: Overlaps | Weights,
     *,
     eta: float,
     alpha: Any,
@@ -120,8 +121,8 @@ def integrate(
     """
     from scipy.integrate import DOP853, LSODA
 
-    check_start(task, state, constraint)
-    eta = check_real("eta", eta)
+    state = check_start(task, state, constraint)
+    eta, gradient_noise = check_eta(eta), check_flag("gradient_noise", gradient_noise)
     rtol = check_real("rtol", rtol, strict=True)
     points = recording_points(alpha)
     p, k = task.p, task.p_star

@@ -1,31 +1,34 @@
-"""States of the network: overlaps, or the weights themselves; and the law of a random start."""
+"""The two ways to give a state: overlaps, or the weights themselves."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from quadlib.checks import (
+    LARGEST,
     ROUNDING,
     Constraint,
     as_generator,
     check_constraint,
     check_dimension,
-    check_real,
+    check_kind,
     finite_array,
     read_only,
     symmetric_array,
 )
 from quadlib.shapes import Array, Float
-from quadlib.task import Task, joint_covariance, squared_error
+from quadlib.task import Task, check_task, joint_covariance, squared_error
 
 __all__ = [
     "Overlaps",
     "Weights",
+    "check_memory",
     "check_start",
     "loss",
-    "random_overlaps",
-    "random_weights",
+    "random_frame",
+    "teacher_split",
 ]
 
 _MOST_WEIGHTS = 2**30
@@ -71,20 +74,24 @@ class Overlaps:
     def weights(self, task: Task, N: int, rng: np.random.Generator | int) -> "Weights":
         """Draw weights that have exactly these overlaps, in a uniformly random orientation.
 
-        [W; W*] = √N F Eᵀ with F Fᵀ = C, the joint covariance (1.6), and E (N, p + p*) of
-        random orthonormal columns.
+        W = √N (m, Q⊥^{1/2}) Eᵀ with the components m and Q⊥ of (8.1), W* likewise, and E
+        (N, p + p*) of random orthonormal columns.
 
         Raises
         ------
         TypeError, ValueError
             If the overlaps do not fit the task, or N < p + p*.
         """
-        check_start(task, self, "free")
-        N = check_dimension(N, task.p, task.p_star)
-        values, vectors = np.linalg.eigh(joint_covariance(self.Q, self.M, task.T))
-        F = vectors * np.sqrt(np.maximum(values, 0.0))
-        both = np.sqrt(N) * F @ _random_frame(N, len(F), as_generator(rng)).T
-        return Weights(both[: task.p], both[task.p :])
+        check_start(task, self)
+        N = check_memory(N, task)
+        t, V, m, Q_perp = teacher_split(task, self)
+        values, vectors = np.linalg.eigh(Q_perp)
+        F = np.hstack([m, vectors * np.sqrt(np.maximum(values, 0.0))])
+        E = np.sqrt(N) * random_frame(N, F.shape[1], as_generator(rng)).T
+        return Weights(F @ E, V * np.sqrt(t) @ E[: task.p_star])
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy is read-only too
+        return Overlaps, (self.Q, self.M)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -103,7 +110,8 @@ class Weights:
     W_star: Float[Array, "k N"]
 
     def __init__(self, W: ArrayLike, W_star: ArrayLike) -> None:
-        W, W_star = finite_array("W", W, 2), finite_array("W_star", W_star, 2)
+        largest = LARGEST**0.5
+        W, W_star = finite_array("W", W, 2, largest), finite_array("W_star", W_star, 2, largest)
         (p, N), (p_star, N_star) = W.shape, W_star.shape
         if N != N_star or p == 0 or p_star == 0:
             raise ValueError(
@@ -117,6 +125,9 @@ class Weights:
             )
         object.__setattr__(self, "W", read_only(W))
         object.__setattr__(self, "W_star", read_only(W_star))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Weights, (self.W, self.W_star)
 
     @property
     def N(self) -> int:
@@ -134,131 +145,101 @@ class Weights:
         return Task(len(self.W), len(self.W_star), T, label_noise)
 
 
-def check_start(task: Task, state: Overlaps, constraint: Constraint) -> None:
-    """Raise unless `state` is a possible state of `task` under `constraint`.
+def check_start(
+    task: Task, state: object, constraint: Constraint = "free", name: str = "state"
+) -> Overlaps:
+    """Return the overlaps of `state`, which must be a possible state of `task`.
+
+    Parameters
+    ----------
+    task, constraint
+        What is learned, and how.
+    state
+        Overlaps, or Weights whose W* has the overlaps T.
+    name
+        What the argument is called.
 
     Raises
     ------
+    TypeError
+        If `task` is no Task, or `state` neither Overlaps nor Weights.
     ValueError
         If the shapes differ from the task's, the joint covariance (1.6) is not positive
         semidefinite beyond rounding, or Q_ii ≠ 1 with constraint "spherical".
     """
+    check_task(task)
+    check_kind(name, state, Overlaps, Weights)
     check_constraint(constraint)
-    if state.M.shape != (task.p, task.p_star):
+    weights = state if isinstance(state, Weights) else None
+    overlaps = state if isinstance(state, Overlaps) else state.overlaps  # type: ignore[attr-defined]
+    if overlaps.M.shape != (task.p, task.p_star):
         raise ValueError(
-            f"state must have p = {task.p} and p_star = {task.p_star} units to fit the task, got "
-            f"M of shape {state.M.shape}; change the task or the state."
+            f"{name} must have p = {task.p} and p_star = {task.p_star} units to fit the task, got "
+            f"M of shape {overlaps.M.shape}; change the task or the state."
         )
-    eigenvalues = np.linalg.eigvalsh(joint_covariance(state.Q, state.M, task.T))
+    if weights is not None:
+        deviation = np.abs(weights.W_star @ weights.W_star.T / weights.N - task.T).max()
+        if deviation > ROUNDING * np.abs(task.T).max():
+            raise ValueError(
+                f"W_star must have the overlaps T of the task, got a deviation of {deviation:.2g}; "
+                "take the task from the weights: task = weights.task()."
+            )
+    # in units in which both blocks are of order one, so that a small T counts as much as a large Q
+    unit = np.sqrt(np.repeat(
+        [np.trace(overlaps.Q) or 1.0, np.trace(task.T)], [task.p, task.p_star]
+    ))  # fmt: skip
+    C = joint_covariance(overlaps.Q, overlaps.M, task.T) / np.outer(unit, unit)
+    eigenvalues = np.linalg.eigvalsh(C)
     if eigenvalues[0] < -ROUNDING * eigenvalues[-1]:
         raise ValueError(
             "Q, M and T together must be a covariance (positive semidefinite), got eigenvalue "
             f"{eigenvalues[0]:.3g}; take all three from the same weights."
         )
-    deviation = np.abs(np.diag(state.Q) - 1).max()
+    deviation = np.abs(np.diag(overlaps.Q) - 1).max()
     if constraint == "spherical" and deviation > ROUNDING:
         raise ValueError(
             'Q must have a unit diagonal with constraint="spherical", got a deviation of '
-            f"{deviation:.2g}; rescale each student to norm sqrt(N)."
+            f"{deviation:.2g}; rescale each unit to norm sqrt(N)."
         )
+    return overlaps
 
 
-def loss(task: Task, state: Overlaps) -> float:
+def teacher_split(task: Task, state: Overlaps) -> tuple[Array, Array, Array, Array]:
+    """T = V diag(t) Vᵀ; components m = M V/√t along the teacher, and Q⊥ = Q − m mᵀ, (8.1)."""
+    t, V = np.linalg.eigh(task.T)
+    m = state.M @ V / np.sqrt(t)
+    return t, V, m, state.Q - m @ m.T
+
+
+def loss(task: Task, state: Overlaps | Weights) -> float:
     """Population loss L = ½ E[Δ²] = ½ s² + tr ACAC + ½ label_noise, s = tr AC.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the state does not fit the task.
 
     Notes
     -----
     docs/theory.md (1.7).
     """
-    check_start(task, state, "free")
-    C = joint_covariance(state.Q, state.M, task.T)
+    overlaps = check_start(task, state)
+    C = joint_covariance(overlaps.Q, overlaps.M, task.T)
     return float(squared_error(C, task.readout, task.label_noise)) / 2
 
 
-def _teacher_root(task: Task) -> Array:
-    """Symmetric square root of T."""
-    values, vectors = np.linalg.eigh(task.T)
-    return np.asarray((vectors * np.sqrt(values)) @ vectors.T)
-
-
-def _random_frame(N: int, columns: int, rng: np.random.Generator) -> Array:
+def random_frame(N: int, columns: int, rng: np.random.Generator) -> Array:
+    """Orthonormal columns of uniformly random orientation."""
     E, R = np.linalg.qr(rng.standard_normal((N, columns)))
     return np.asarray(E * np.sign(np.diag(R)))  # uniform (Haar), not only orthonormal
 
 
-def random_weights(
-    task: Task,
-    N: int,
-    rng: np.random.Generator | int,
-    q0: float = 1.0,
-    constraint: Constraint = "free",
-) -> Weights:
-    """Draw a random start: W with independent N(0, q0) entries, W* with overlaps exactly T.
-
-    W* = √N T^{1/2} E with E (p*, N) of uniformly random orthonormal rows. With constraint
-    "spherical" each student is rescaled to norm √N, whatever q0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If N < p + p*, q0 is not positive, or the constraint unknown.
-    """
-    check_constraint(constraint)
-    N = check_dimension(N, task.p, task.p_star)
-    q0 = check_real("q0", q0, strict=True)
-    if N * (task.p + task.p_star) > _MOST_WEIGHTS:
+def check_memory(N: object, task: Task) -> int:
+    """Return N, for which all the weights must fit in memory."""
+    number = check_dimension(N, task.p, task.p_star)
+    if number * (task.p + task.p_star) > _MOST_WEIGHTS:
         raise ValueError(
-            f"N must leave (p + p_star) N weights that fit in memory, got N = {N}; use "
+            f"N must leave (p + p_star) N weights that fit in memory, got N = {number}; use "
             "random_overlaps, or a method other than weights."
         )
-    rng = as_generator(rng)
-    E = _random_frame(N, task.p_star, rng)
-    W = np.sqrt(q0) * rng.standard_normal((task.p, N))
-    if constraint == "spherical":
-        W *= np.sqrt(N) / np.linalg.norm(W, axis=1, keepdims=True)
-    return Weights(W, np.sqrt(N) * _teacher_root(task) @ E.T)
-
-
-def random_overlaps(
-    task: Task,
-    N: int,
-    rng: np.random.Generator | int,
-    q0: float = 1.0,
-    constraint: Constraint = "free",
-) -> Overlaps:
-    """Draw the overlaps of a random start at size N, without any N-dimensional vector.
-
-    The law is that of ``random_weights(...).overlaps``: with G (p, p*) standard Gaussian and
-    L lower triangular, L_ii² ~ χ²(N − p* − i) (i = 0..p−1) and L_ij ~ N(0, 1) below (Bartlett),
-
-        M = √(q0/N) G T^{1/2},   Q = (q0/N) (G Gᵀ + L Lᵀ).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If N < p + p*, q0 is not positive, or the constraint unknown.
-
-    Notes
-    -----
-    docs/theory.md section 4.
-    """
-    check_constraint(constraint)
-    N = check_dimension(N, task.p, task.p_star)
-    q0 = check_real("q0", q0, strict=True)
-    rng = as_generator(rng)
-    G = rng.standard_normal((task.p, task.p_star))
-    L = np.tril(rng.standard_normal((task.p, task.p)), -1)
-    L[np.diag_indices(task.p)] = np.sqrt(rng.chisquare(float(N - task.p_star) - np.arange(task.p)))
-    scale = np.full(task.p, q0 / N)
-    Q = G @ G.T + L @ L.T
-    if constraint == "spherical":
-        scale = 1 / np.diag(Q)
-    Q = Q * np.sqrt(np.outer(scale, scale))
-    if constraint == "spherical":
-        np.fill_diagonal(Q, 1.0)
-    return Overlaps(Q, np.sqrt(scale)[:, None] * G @ _teacher_root(task))
+    return number
