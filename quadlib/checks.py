@@ -8,6 +8,7 @@ in η, stays below 1e308.)
 import math
 import numbers
 import operator
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -23,6 +24,8 @@ __all__ = [
     "ROUNDING",
     "SMALLEST",
     "Constraint",
+    "Random",
+    "Seed",
     "as_generator",
     "axes",
     "check_choice",
@@ -33,6 +36,7 @@ __all__ = [
     "check_integer",
     "check_kind",
     "check_real",
+    "check_seed",
     "finite_array",
     "read_only",
     "recording_points",
@@ -40,6 +44,8 @@ __all__ = [
 ]
 
 Constraint: TypeAlias = Literal["free", "spherical"]
+Seed: TypeAlias = int | Sequence[int] | Array
+Random: TypeAlias = np.random.Generator | Seed
 
 ROUNDING = 1e-9
 """Relative size below which an asymmetry or a negative eigenvalue counts as rounding."""
@@ -174,16 +180,32 @@ def check_dimension(N: object, p: int, p_star: int) -> int:
     return number
 
 
-def as_generator(rng: object) -> np.random.Generator:
-    """Return a Generator: `rng` itself, or a new one from a non-negative integer seed."""
+def check_seed(name: str, value: object) -> int | tuple[int, ...]:
+    """Return a seed: a non-negative integer, or a tuple of them from any sequence of them."""
+    if isinstance(value, list | tuple | range) or (isinstance(value, np.ndarray) and value.ndim):
+        if len(value) == 0:
+            raise ValueError(f"{name} must hold at least one integer, got none; pass {name}=0.")
+        return tuple(check_integer(f"every entry of {name}", entry, 0) for entry in value)
+    return check_integer(name, value, 0)
+
+
+def as_generator(rng: object, stream: str) -> np.random.Generator:
+    """Return a Generator: `rng` itself, or a new one from a seed.
+
+    The same seed opens another stream for each `stream`, the name of the caller: a start and a
+    run, or two starts, made with one seed are independent.
+    """
     if isinstance(rng, np.random.Generator):
         return rng
-    if isinstance(rng, bool | np.bool_) or not isinstance(rng, numbers.Integral):
+    try:
+        seed = check_seed("rng", rng)
+    except TypeError:
         raise TypeError(
-            f"rng must be a numpy Generator or an integer seed, got {rng!r}; "
-            "pass for example numpy.random.default_rng(0)."
-        )
-    return np.random.default_rng(check_integer("rng", rng, 0))
+            "rng must be a numpy Generator, an integer seed or a sequence of integers, got "
+            f"{rng!r}; pass for example numpy.random.default_rng(0)."
+        ) from None
+    key = int.from_bytes(stream.encode())
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
 
 
 def read_only(array: Array) -> Array:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from quadlib.checks import Constraint, as_generator
+from quadlib.checks import Constraint, Random, as_generator
 from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
 from quadlib.escape import escape_law
@@ -39,10 +39,10 @@ def misalignment(O: Array, other: Array) -> Array:
     return np.asarray(((O - other) ** 2).sum((-2, -1)) / (2 * min(O.shape[-2:])))
 
 
-def random_solution(task: Task, rng: np.random.Generator | int) -> Overlaps:
+def random_solution(task: Task, rng: Random) -> Overlaps:
     """Draw a zero-loss solution W = √(p/p*) O W*, O uniform, (5.4); return its overlaps."""
     p, k = task.p, task.p_star
-    O = polar_factor(as_generator(rng).standard_normal((p, k)))
+    O = polar_factor(as_generator(rng, "solution").standard_normal((p, k)))
     return Overlaps(p / k * O @ task.T @ O.T, np.sqrt(p / k) * O @ task.T)
 
 
@@ -124,10 +124,10 @@ def ode_deviations(
 
 
 def blurred(
-    M: Float[Array, "*n p k"], variance: float, rng: np.random.Generator | int
+    M: Float[Array, "*n p k"], variance: float, rng: Random
 ) -> Float[Array, "*n"]:
     """Misalignment of each M with itself plus Gaussian noise of this variance in each entry."""
-    noise = np.sqrt(variance) * as_generator(rng).standard_normal(M.shape)
+    noise = np.sqrt(variance) * as_generator(rng, "blurred").standard_normal(M.shape)
     return misalignment(polar_factor(M), polar_factor(M + noise))
 
 

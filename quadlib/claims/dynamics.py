@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.checks import as_generator, check_integer, check_real
+from quadlib.checks import Random, as_generator, check_integer, check_real
 from quadlib.claims.base import Effort, Finding, claim
 from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
@@ -51,14 +51,14 @@ def one_step(
     weights: Weights,
     eta: float,
     samples: int,
-    rng: np.random.Generator | int,
+    rng: Random,
     label_noise: float = 0.0,
 ) -> tuple[Float[Array, "n p p"], Float[Array, "n p k"]]:
     """Return N times the change of Q and of M in one SGD step (1.4), for independent samples x.
 
     Every sample starts from the same weights. Literal: x has all its N components.
     """
-    N, rng = weights.N, as_generator(rng)
+    N, rng = weights.N, as_generator(rng, "one_step")
     x = rng.standard_normal((check_integer("samples", samples, 1), N))
     student, teacher = x @ weights.W.T / np.sqrt(N), x @ weights.W_star.T / np.sqrt(N)
     error = (student**2).mean(1) - (teacher**2).mean(1)

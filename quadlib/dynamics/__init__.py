@@ -9,11 +9,13 @@ import numpy as np
 from quadlib.checks import (
     ROUNDING,
     Constraint,
+    Random,
     as_generator,
     check_choice,
     check_constraint,
     check_dimension,
     check_real,
+    check_seed,
     recording_points,
 )
 from quadlib.dynamics.diffusion import Diffusion
@@ -46,7 +48,7 @@ def simulate(
     eta: float,
     alpha: Any,
     N: int,
-    rng: np.random.Generator | int,
+    rng: Random,
     method: Literal["weights", "overlaps", "diffusion"] = "overlaps",
     constraint: Constraint = "free",
     step: float | None = None,
@@ -71,7 +73,8 @@ def simulate(
     N
         Input dimension, at least p + p*.
     rng
-        A generator, or the seed of one.
+        A generator; or the seed of one, an integer or a sequence of integers such as (7, N). A
+        start drawn with the same seed is independent of the run.
     method
         - "weights": literal SGD on N-dimensional vectors.
         - "overlaps": the same law exactly, at a cost that does not depend on N.
@@ -102,7 +105,7 @@ def simulate(
     eta = check_real("eta", eta)
     points = recording_points(alpha)
     N = check_dimension(N, task.p, task.p_star)
-    generator = as_generator(rng)
+    generator = as_generator(rng, "simulate")
     if step is not None:
         step = check_real("step", step, strict=True)
         if method != "diffusion":
@@ -124,7 +127,7 @@ def simulate(
         "method": method,
         "eta": eta,
         "N": N,
-        "seed": None if isinstance(rng, np.random.Generator) else int(rng),
+        "seed": None if isinstance(rng, np.random.Generator) else check_seed("rng", rng),
         "constraint": constraint,
         "versions": dict(versions()),
     }

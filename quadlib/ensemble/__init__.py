@@ -11,11 +11,13 @@ import numpy as np
 
 from quadlib.checks import (
     Constraint,
+    Seed,
     check_choice,
     check_constraint,
     check_dimension,
     check_integer,
     check_real,
+    check_seed,
     recording_points,
 )
 from quadlib.ensemble import pool
@@ -41,7 +43,7 @@ def ensemble(
     alpha: Any,
     N: int,
     runs: int,
-    seed: int,
+    seed: Seed,
     method: Literal["weights", "overlaps", "diffusion"] = "overlaps",
     constraint: Constraint = "free",
     executor: Executor | None = None,
@@ -63,7 +65,8 @@ def ensemble(
     runs
         Number of runs.
     seed
-        Non-negative integer.
+        Non-negative integer, or a sequence of them: what compares sizes, learning rates or tasks
+        puts them into the seed, as in ``seed=(7, N)``, or it compares the same random numbers.
     executor
         Where to run: any `concurrent.futures.Executor`. By default a process pool over the
         cores, or this process alone where a pool is not available or takes longer than the runs.
@@ -97,7 +100,7 @@ def ensemble(
         check_real("eta", eta),
         recording_points(alpha),
         check_dimension(N, task.p, task.p_star),
-        check_integer("seed", seed, 0),
+        check_seed("seed", seed),
         check_choice("method", method, ("weights", "overlaps", "diffusion")),
         constraint,
     )

@@ -24,7 +24,7 @@ class Job:
     eta: float
     alpha: Float[Array, " n"]
     N: int
-    seed: int
+    seed: int | tuple[int, ...]
     method: Any
     constraint: Constraint
 

@@ -47,7 +47,7 @@ class Store:
             "eta": job.eta,
             "alpha": job.alpha.tolist(),
             "N": job.N,
-            "seed": job.seed,
+            "seed": list(job.seed) if isinstance(job.seed, tuple) else job.seed,
             "method": job.method,
             "constraint": job.constraint,
         }

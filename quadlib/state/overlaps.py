@@ -10,6 +10,7 @@ from quadlib.checks import (
     LARGEST,
     ROUNDING,
     Constraint,
+    Random,
     as_generator,
     check_constraint,
     check_dimension,
@@ -71,7 +72,7 @@ class Overlaps:
         object.__setattr__(self, "Q", read_only(Q))
         object.__setattr__(self, "M", read_only(M))
 
-    def weights(self, task: Task, N: int, rng: np.random.Generator | int) -> "Weights":
+    def weights(self, task: Task, N: int, rng: Random) -> "Weights":
         """Draw weights that have exactly these overlaps, in a uniformly random orientation.
 
         W = √N (m, Q⊥^{1/2}) Eᵀ with the components m and Q⊥ of (8.1), W* likewise, and E
@@ -87,7 +88,7 @@ class Overlaps:
         t, V, m, Q_perp = teacher_split(task, self)
         values, vectors = np.linalg.eigh(Q_perp)
         F = np.hstack([m, vectors * np.sqrt(np.maximum(values, 0.0))])
-        E = np.sqrt(N) * random_frame(N, F.shape[1], as_generator(rng)).T
+        E = np.sqrt(N) * random_frame(N, F.shape[1], as_generator(rng, "weights")).T
         return Weights(F @ E, V * np.sqrt(t) @ E[: task.p_star])
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy is read-only too

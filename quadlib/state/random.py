@@ -4,6 +4,7 @@ import numpy as np
 
 from quadlib.checks import (
     Constraint,
+    Random,
     as_generator,
     check_constraint,
     check_dimension,
@@ -25,7 +26,7 @@ def _teacher_root(task: Task) -> Array:
 def random_weights(
     task: Task,
     N: int,
-    rng: np.random.Generator | int,
+    rng: Random,
     q0: float = 1.0,
     constraint: Constraint = "free",
 ) -> Weights:
@@ -43,7 +44,7 @@ def random_weights(
     check_constraint(constraint)
     N = check_memory(N, task)
     q0 = check_real("q0", q0, strict=True)
-    rng = as_generator(rng)
+    rng = as_generator(rng, "random_weights")
     E = random_frame(N, task.p_star, rng)
     W = np.sqrt(q0) * rng.standard_normal((task.p, N))
     if constraint == "spherical":
@@ -54,7 +55,7 @@ def random_weights(
 def random_overlaps(
     task: Task,
     N: int,
-    rng: np.random.Generator | int,
+    rng: Random,
     q0: float = 1.0,
     constraint: Constraint = "free",
 ) -> Overlaps:
@@ -78,7 +79,7 @@ def random_overlaps(
     check_constraint(constraint)
     N = check_dimension(N, task.p, task.p_star)
     q0 = check_real("q0", q0, strict=True)
-    rng = as_generator(rng)
+    rng = as_generator(rng, "random_overlaps")
     G = rng.standard_normal((task.p, task.p_star))
     L = np.tril(rng.standard_normal((task.p, task.p)), -1)
     L[np.diag_indices(task.p)] = np.sqrt(rng.chisquare(float(N - task.p_star) - np.arange(task.p)))

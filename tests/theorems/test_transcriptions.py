@@ -40,7 +40,14 @@ def run(task: ql.Task, start: Any, N: int, method: Any, constraint: Constraint) 
     eta = 0.1 if N > 30 else 0.03  # few dimensions diverge easily
     alpha = [step / N for step in STEPS]
     return ql.simulate(
-        task, start, eta=eta, alpha=alpha, N=N, rng=7, method=method, constraint=constraint
+        task,
+        start,
+        eta=eta,
+        alpha=alpha,
+        N=N,
+        rng=np.random.default_rng(7),
+        method=method,
+        constraint=constraint,
     )
 
 
@@ -75,7 +82,7 @@ def test_diffusion(task: ql.Task, constraint: Constraint, N: int, step: float | 
         eta=0.05,
         alpha=alpha,
         N=N,
-        rng=7,
+        rng=np.random.default_rng(7),
         method="diffusion",
         constraint=constraint,
         step=step,
