@@ -107,7 +107,9 @@ def test_too_few_units_are_refused() -> None:
 
 def test_lost_digits_are_refused_and_not_returned() -> None:
     task = ql.Task(4, 2)
-    flow = ql.gradient_flow(task, ql.random_overlaps(task, 10**4, 0), eta=0.1, alpha=200.0)
+    flow = ql.gradient_flow(
+        task, ql.random_overlaps(task, 10**4, np.random.default_rng(0)), eta=0.1, alpha=200.0
+    )
     with pytest.raises(
         ValueError, match=r"above rounding, got .* at alpha = 1[01].*; record a run"
     ):

@@ -168,7 +168,7 @@ def test_the_noise_of_the_plateau_is_collected() -> None:
     [
         ("free", 300, 0.05, None),
         ("free", 300, 0.05, 30.0),
-        ("free", 16, 0.1, None),
+        ("free", 40, 0.1, None),
         ("spherical", 300, 0.05, 30.0),
         ("spherical", 40, 0.1, None),
     ],

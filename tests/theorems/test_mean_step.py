@@ -35,7 +35,8 @@ def drift(task: ql.Task, Q: np.ndarray, M: np.ndarray, eta: float, constraint: A
 
 def unaligned(task: ql.Task, constraint: Constraint) -> ql.Overlaps:
     """A state far from every fixed point, with overlaps of order one."""
-    return ql.random_overlaps(task, 2 * (task.p + task.p_star), 3, 0.8, constraint)
+    N, rng = 2 * (task.p + task.p_star), np.random.default_rng(3)
+    return ql.random_overlaps(task, N, rng, 0.8, constraint)
 
 
 def increments(

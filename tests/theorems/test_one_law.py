@@ -82,7 +82,7 @@ def test_first_steps(task: ql.Task, constraint: Constraint, N: int, eta: float) 
     runs, steps = 4000, [1, 4, 6, 8]
     p, k = task.p, task.p_star
     frame = np.linalg.qr(np.random.default_rng(0).standard_normal((p, k)))[0]
-    teacher = ql.random_weights(task, N, 5).W_star
+    teacher = ql.random_weights(task, N, np.random.default_rng(5)).W_star
     W = np.sqrt(p / k) * frame @ teacher
     if task.label_noise == 0:
         W *= 0.7

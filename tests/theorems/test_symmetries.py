@@ -35,7 +35,7 @@ def literal(task: ql.Task, w: ql.Weights, constraint: Constraint) -> ql.Trajecto
         eta=0.02,
         alpha=[0.0, 0.5, 2.0],
         N=w.N,
-        rng=1,
+        rng=np.random.default_rng(1),
         method="weights",
         constraint=constraint,
     )
