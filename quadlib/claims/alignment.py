@@ -123,9 +123,7 @@ def ode_deviations(
     return out
 
 
-def blurred(
-    M: Float[Array, "*n p k"], variance: float, rng: Random
-) -> Float[Array, "*n"]:
+def blurred(M: Float[Array, "*n p k"], variance: float, rng: Random) -> Float[Array, "*n"]:
     """Misalignment of each M with itself plus Gaussian noise of this variance in each entry."""
     noise = np.sqrt(variance) * as_generator(rng, "blurred").standard_normal(M.shape)
     return misalignment(polar_factor(M), polar_factor(M + noise))
