@@ -41,15 +41,18 @@ from quadlib.trajectory import Trajectory as Trajectory
 
 __version__ = "0.1.0"
 
-_ON_FIRST_USE = ("claims", "explorers", "plotting")
+_ON_FIRST_USE = ("claims", "exercises", "explorers", "plotting")
+_OF_EXERCISES = ("check", "predict")
 
 
 def __getattr__(name: str) -> Any:
     """Load the rooms that need matplotlib or ipywidgets when they are first asked for."""
     if name in _ON_FIRST_USE:
         return import_module(f"quadlib.{name}")
+    if name in _OF_EXERCISES:
+        return getattr(import_module("quadlib.exercises"), name)
     raise AttributeError(f"module 'quadlib' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ON_FIRST_USE])
+    return sorted([*globals(), *_ON_FIRST_USE, *_OF_EXERCISES])
