@@ -1,7 +1,7 @@
-"""How long a notebook takes, by its words, cells, questions and exercises: ``python docs/minutes.py``.
+"""How long a notebook takes: ``python docs/minutes.py``.
 
-A page of such prose is read at 110 words a minute; a cell takes a minute to run and look at, a
-question to be guessed one more, an exercise six. Rounded to five minutes.
+Prose with mathematics is read at 80 words a minute; a cell takes two minutes to run and look at, a
+displayed formula two, a question to be guessed one, an exercise eight. Rounded to five minutes.
 """
 
 import re
@@ -11,17 +11,17 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
 def minutes(path: Path) -> tuple[int, int]:
-    """Return the minutes for reading and running a notebook (its .py), and for its exercises."""
+    """Return the minutes for a notebook, given as its .py, and those for its exercises."""
     cells = re.split(r"^# %%", path.read_text(encoding="utf-8"), flags=re.M)[1:]
     prose = " ".join(cell for cell in cells if cell.startswith(" [markdown]"))
     code = [cell for cell in cells if not cell.startswith(" [markdown]")]
-    words = len(
-        re.findall(r"[^\W\d_]{2,}", re.sub(r"\$\$.*?\$\$|\]\([^)]*\)", " ", prose, flags=re.S))
-    )
+    formulas = r"\$\$.*?\$\$"
+    words = re.findall(r"[^\W\d_]{2,}", re.sub(rf"{formulas}|\]\([^)]*\)", " ", prose, flags=re.S))
     exercises = sum("ql.check(" in cell for cell in code)
-    questions = sum(cell.count("ql.predict(") for cell in code)
-    reading = words / 110 + (len(code) - exercises) + questions
-    return 5 * round(reading / 5), 5 * round(6 * exercises / 5)
+    reading = len(words) / 80 + 2 * (len(code) - exercises)
+    reading += 2 * len(re.findall(formulas, prose, flags=re.S))
+    reading += sum(cell.count("ql.predict(") for cell in code)
+    return 5 * round(reading / 5), 5 * round(8 * exercises / 5)
 
 
 if __name__ == "__main__":
