@@ -8,8 +8,11 @@ Five descriptions of the same dynamics, each cheaper and more idealised than the
 from importlib import import_module
 from typing import Any
 
+from quadlib.bias import blur_law as blur_law
 from quadlib.bias import closest_solution as closest_solution
 from quadlib.bias import conserved_quantity as conserved_quantity
+from quadlib.bias import misalignment as misalignment
+from quadlib.bias import polar_factor as polar_factor
 from quadlib.bias import solution_distance as solution_distance
 from quadlib.dynamics import simulate as simulate
 from quadlib.dynamics.flow import gradient_flow as gradient_flow

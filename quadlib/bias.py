@@ -1,17 +1,149 @@
-"""Which zero-loss solution is chosen: the closest one, and the quantity that decides it."""
+"""Which zero-loss solution is chosen: the closest one, by the orientation of the start."""
+
+from typing import Any
 
 import numpy as np
 
-from quadlib.checks import check_real
+from quadlib.checks import ROUNDING, check_real, finite_array
+from quadlib.escape import escape_law
 from quadlib.plateau import check_solvable
 from quadlib.shapes import Array, Float
 from quadlib.state import Weights
+from quadlib.task import Task
 from quadlib.trajectory import Trajectory
 
-__all__ = ["closest_solution", "conserved_quantity", "solution_distance"]
+__all__ = [
+    "blur_law",
+    "closest_solution",
+    "conserved_quantity",
+    "misalignment",
+    "polar_factor",
+    "solution_distance",
+]
 
 RESOLUTION = 32 * np.finfo(float).eps
 """Relative size below which rounding leaves less than a digit of Q⊥."""
+
+
+def polar_factor(M: Any) -> Float[Array, "*n p k"]:
+    r"""Return the orientation O of each matrix, the closest one with orthonormal columns.
+
+    .. math:: O = M (M^T M)^{-1/2}, \qquad M = O h, \quad h = h^T ≥ 0
+
+    Of the overlaps M of a state it names the closest zero-loss solution, √(p/p*) O W*; from
+    Q(0) = q0 I with T = I the dynamics leaves it as it is, with gradient noise and without.
+
+    Parameters
+    ----------
+    M
+        One matrix, or any number of them; shape (..., p, k). For p < k its rows are orthonormal.
+
+    Returns
+    -------
+    array of shape (..., p, k)
+        Where M has not full rank, the one that the singular value decomposition picks.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If M is not a finite real array of two dimensions or more.
+
+    Notes
+    -----
+    docs/theory.md (5.3).
+    """
+    left, _, right = np.linalg.svd(_matrices("M", M), full_matrices=False)
+    return np.asarray(left @ right)
+
+
+def misalignment(O: Any, other: Any) -> Float[Array, "*n"]:
+    r"""Return how far two orientations differ, 0 if they agree and 2 if they are opposite.
+
+    .. math:: 1 - \cos = 1 - \frac1{p^*} \operatorname{tr} O^T O'
+              = \frac{\|O - O'\|_F^2}{2 p^*}
+
+    Computed by the last expression, which keeps its digits where the two nearly agree.
+
+    Parameters
+    ----------
+    O, other
+        Polar factors, (..., p, k), of shapes that broadcast.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not finite real arrays, or their shapes do not match.
+
+    Notes
+    -----
+    docs/theory.md (5.5).
+    """
+    O, other = _matrices("O", O), _matrices("other", other)
+    if O.shape[-2:] != other.shape[-2:]:
+        raise ValueError(
+            f"O and other must be matrices of one shape, got {O.shape} and {other.shape}; pass "
+            "polar factors of one task."
+        )
+    return np.asarray(((O - other) ** 2).sum((-2, -1)) / (2 * min(O.shape[-2:])))
+
+
+def blur_law(task: Task, eta: float, start: Any = None) -> tuple[float, float]:
+    r"""Return mean and standard deviation of 1 − cos between the orientations of start and end.
+
+    A run of SGD ends with the orientation (for p >= p*: on the closest solution) not of its start
+    but of its start plus the noise that it collects on the plateau: with J, J' standard Gaussian
+    (p, p*) and pol the polar factor
+
+    .. math:: 1 - \cos = 1 - \frac1{p^*} \operatorname{tr}
+              \operatorname{pol}(J)^T \operatorname{pol}(J + \sqrt{ε}\, J'), \qquad
+              ε = v_{\mathrm{eff}} - 1 .
+
+    N is not in it. At small η and p > p* + 1 both are proportional to ε, hence to η.
+
+    Parameters
+    ----------
+    task
+        The task, T = I.
+    eta
+        Learning rate.
+    start
+        √N M(0), shape (p, p*), if all runs begin there; by default they begin at random.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If T is not the identity, so that the dynamics turns M by itself, and where `escape_law`
+        has none.
+
+    Notes
+    -----
+    docs/theory.md (5.5). The averages are over a fixed set of random matrices: the standard error
+    of the mean is the standard deviation divided by the root of their number, at most 200.
+    """
+    p, k = task.p, task.p_star
+    if not np.allclose(task.T, np.eye(k), rtol=0, atol=ROUNDING):
+        raise ValueError(
+            f"T must be the identity for the law of the blur, got {task.T.tolist()}; take "
+            f"Task({p}, {k})."
+        )
+    epsilon = escape_law(task, 10**6, eta).v_eff - 1  # does not depend on N
+    rng = np.random.default_rng(0)
+    draws = int(np.clip(4_000_000 / (p * k), 2_000, 40_000))
+    shape = (draws, p, k)
+    J = rng.standard_normal(shape) if start is None else finite_array("start", start, 2)
+    if J.shape[-2:] != (p, k):
+        raise ValueError(
+            f"start must have shape {(p, k)}, got {J.shape}; pass sqrt(N) times the M of a start."
+        )
+    found = misalignment(
+        polar_factor(J), polar_factor(J + np.sqrt(epsilon) * rng.standard_normal(shape))
+    )
+    return float(found.mean()), float(found.std(ddof=1))
+
+
+def _matrices(name: str, value: Any) -> Array:
+    """Check one matrix or a stack of them."""
+    return finite_array(name, value, max(2, getattr(value, "ndim", 2)))
 
 
 def closest_solution(weights: Weights) -> Float[Array, "p N"]:
@@ -47,8 +179,8 @@ def closest_solution(weights: Weights) -> Float[Array, "p N"]:
     """
     (p, _), (k, _) = weights.W.shape, weights.W_star.shape
     check_solvable(p, k)
-    A, _, Bt = np.linalg.svd(weights.W @ weights.W_star.T, full_matrices=False)
-    return np.asarray(np.sqrt(p / k) * (A @ Bt) @ weights.W_star)
+    O = polar_factor(weights.W @ weights.W_star.T)
+    return np.asarray(np.sqrt(p / k) * O @ weights.W_star)
 
 
 def solution_distance(weights: Weights) -> float:

@@ -15,31 +15,34 @@ __all__ = ["LateTimeLaw", "late_time_law"]
 
 @dataclass(frozen=True)
 class LateTimeLaw:
-    """Late-time loss: L ≈ prefactor/α^exponent ("power law") or L ∝ e^{−rate α} ("exponential").
+    """Late-time loss: "power law", L ≈ floor + prefactor/α^exponent; "exponential"; or "floor".
 
     Attributes
     ----------
     kind
-        "power law" or "exponential".
+        "power law"; "exponential", L − floor ∝ e^{−rate α}; "floor", where the loss does not go
+        on falling and how it settles is not said.
     exponent
-        Power of 1/α; None for an exponential.
+        Power of 1/α; None unless it is a power law.
     rate
-        Rate of the exponential in α; None for a power law.
+        Rate of the exponential in α; None unless it is one.
     prefactor
-        Limit of L α^exponent, the same from any start; None for an exponential, whose prefactor
-        depends on the start.
+        Limit of (L − floor) α^exponent, the same from any start; None unless it is a power law.
+    floor
+        Loss that remains; 0 where it vanishes.
     """
 
-    kind: Literal["power law", "exponential"]
-    exponent: float | None
-    rate: float | None
-    prefactor: float | None
+    kind: Literal["power law", "exponential", "floor"]
+    exponent: float | None = None
+    rate: float | None = None
+    prefactor: float | None = None
+    floor: float = 0.0
 
 
 def late_time_law(
     task: Task, eta: float, constraint: Constraint = "free", gradient_noise: bool = True
 ) -> LateTimeLaw:
-    r"""Return how the loss of the overlap ODE vanishes at late times.
+    r"""Return how the loss of the overlap ODE ends.
 
     With n = p − p* surplus units, τ the eigenvalues of T/p* and F = Σ_r 2ητ_r/(1 − 4ητ_r):
 
@@ -65,20 +68,20 @@ def late_time_law(
     constraint
         "free" or "spherical".
     gradient_noise
-        True for one-pass SGD in high dimension (`integrate`), False for `gradient_flow`. Without
-        it the law is that of the loss above label_noise/2.
+        True for one-pass SGD in high dimension (`integrate`), False for `gradient_flow`, whose
+        floor with p >= p* is label_noise/2.
 
     Raises
     ------
     TypeError, ValueError
-        If eta is not above 0; where the loss does not vanish: p < p*, eta at or above the
-        critical learning rate, or label noise, with gradient noise; where the spherical
-        constraint allows no zero loss (tr T ≠ p*), or makes the rate depend on the solution
-        reached (p = p*, T ≠ I).
+        If eta is not above 0, and with gradient noise not below the critical learning rate; if
+        p < p* with gradient noise or constraint "spherical", where no closed form is known;
+        where the spherical constraint allows no zero loss (tr T ≠ p*), or makes the rate depend
+        on the solution reached (p = p*, T ≠ I).
 
     Notes
     -----
-    docs/theory.md (6.8), (6.9). The surplus units P (n × n, the part of Q⊥ outside the range of
+    docs/theory.md (6.8)-(6.11). The surplus units P (n × n, the part of Q⊥ outside the range of
     M) change the error only to second order and are the slow variables. The fast E = uᵀu/p − τ
     follows them, E = −(s/2) I with s = tr AC = 2 tr P/(p(p* + 2)), and
 
@@ -91,38 +94,39 @@ def late_time_law(
     """
     eta = check_real("eta", eta, strict=True)
     check_constraint(constraint)
-    check_solvable(task.p, task.p_star)
     T, p, k, n = task.T, task.p, task.p_star, task.p - task.p_star
+    tau, floor = np.linalg.eigvalsh(T) / k, task.label_noise / 2
+    if n < 0:
+        if gradient_noise or constraint == "spherical":
+            check_solvable(p, k)
+        lost = tau[:-p]  # the largest are learned, (6.11)
+        return LateTimeLaw("floor", floor=floor + float(lost.sum() ** 2 / (p + 2) + lost @ lost))
     if constraint == "spherical":
         _check_spherical(T, n)
+    F = 0.0
     if gradient_noise:
-        _check_vanishing(task, eta)
-    tau = np.linalg.eigvalsh(T) / k
+        _check_below_critical(task, eta)
+        F = float((2 * eta * tau / (1 - 4 * eta * tau)).sum())
+        if floor > 0:
+            return LateTimeLaw("floor", floor=floor / (1 - F))  # (6.10)
     if n == 0:
         noise = np.diag(8 * eta * tau**2) + 4 * eta * np.outer(tau, tau)
         contraction = 2 * np.diag(tau) - gradient_noise * noise
-        return LateTimeLaw(
-            "exponential", None, float(4 * eta * np.linalg.eigvalsh(contraction)[0]), None
-        )
-    F = float((2 * eta * tau / (1 - 4 * eta * tau)).sum()) if gradient_noise else 0.0
+        rate = float(4 * eta * np.linalg.eigvalsh(contraction)[0])
+        return LateTimeLaw("exponential", rate=rate, floor=floor)
     if constraint == "free":
         C = n * (k + 2) / (64 * eta**2 * (p + 2)) / (1 - F)
     else:
         C = n * k / (64 * eta**2 * p) * (1 + (1 + 4 * n / (p * k)) * F / (1 - F))
-    return LateTimeLaw("power law", 2.0, None, C)
+    return LateTimeLaw("power law", exponent=2.0, prefactor=C, floor=floor)
 
 
-def _check_vanishing(task: Task, eta: float) -> None:
+def _check_below_critical(task: Task, eta: float) -> None:
     critical = critical_learning_rate(task)
     if eta >= critical:
         raise ValueError(
-            f"eta must be below the critical learning rate {critical:.6g} for the loss to vanish, "
-            f"got {eta:g}; lower eta, or pass gradient_noise=False."
-        )
-    if task.label_noise > 0:
-        raise ValueError(
-            "label_noise must be 0 for the loss of SGD to vanish, got "
-            f"{task.label_noise:g}; take a task without it, or pass gradient_noise=False."
+            f"eta must be below the critical learning rate {critical:.6g} for the loss to settle "
+            f"near zero, got {eta:g}; lower eta, or pass gradient_noise=False."
         )
 
 

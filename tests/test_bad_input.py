@@ -306,7 +306,6 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: late_time_law(task=TALL), ValueError, "p", "p = 2"),
     (lambda: late_time_law(eta=0.0), ValueError, "eta", "got 0"),
     (lambda: late_time_law(eta=0.25), ValueError, "eta", "0.25"),
-    (lambda: late_time_law(task=NOISY), ValueError, "label_noise", "0.1"),
     (
         lambda: late_time_law(task=OTHER_T, constraint="spherical"),
         ValueError,

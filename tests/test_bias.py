@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 from scipy.optimize import minimize
+from scipy.special import gamma, hyp2f1
 
 import quadlib as ql
 from quadlib.bias import closest_solution, conserved_quantity, solution_distance
@@ -117,3 +118,57 @@ def test_lost_digits_are_refused_and_not_returned() -> None:
     unknown = ql.Trajectory(task, flow.alpha, flow.Q, flow.M, {})
     with pytest.raises(TypeError, match='meta\\["eta"\\] must be a real number'):
         conserved_quantity(unknown)
+
+
+def test_the_polar_factor_is_the_closest_frame_and_the_closest_solution() -> None:
+    w = ql.random_weights(ql.Task(4, 2, [[1.0, 0.3], [0.3, 0.8]]), 15, 0)
+    M = w.overlaps.M
+    O = ql.polar_factor(M)
+    values, vectors = np.linalg.eigh(M.T @ M)
+    np.testing.assert_allclose(O, M @ (vectors / np.sqrt(values)) @ vectors.T, atol=1e-12)
+    np.testing.assert_allclose(np.sqrt(2) * O @ w.W_star, closest_solution(w), atol=1e-12)
+    np.testing.assert_allclose(ql.polar_factor(M.tolist()), O, atol=1e-15)
+    assert ql.polar_factor(np.stack([M, -M]))[1] == pytest.approx(-O)
+
+
+def test_misalignment_is_one_minus_the_mean_cosine_and_keeps_its_digits() -> None:
+    rng = np.random.default_rng(0)
+    O, other = frame(5, 3, rng), frame(5, 3, rng)
+    assert ql.misalignment(O, other) == pytest.approx(1 - np.trace(O.T @ other) / 3, rel=1e-12)
+    angle = 1e-9
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    assert ql.misalignment(turn, np.eye(2)) == pytest.approx(angle**2 / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(("p", "eta"), [(1, 0.05), (1, 0.15), (2, 0.1), (5, 0.01), (5, 0.15)])
+def test_blur_of_one_teacher_is_that_of_correlated_gaussian_vectors(p: int, eta: float) -> None:
+    """The cosine of two Gaussian vectors of correlation ρ has a hypergeometric mean."""
+    epsilon = ql.escape_law(ql.Task(p, 1), 10**6, eta).v_eff - 1
+    rho = (1 + epsilon) ** -0.5
+    mean = rho * gamma((p + 1) / 2) ** 2 / (gamma(p / 2) * gamma(p / 2 + 1))
+    mean *= hyp2f1(0.5, 0.5, p / 2 + 1, rho**2)
+    blur, spread = ql.blur_law(ql.Task(p, 1), eta)
+    assert abs(blur - (1 - mean)) < 4.5 * spread / 200  # 40,000 draws; false alarms: 5 × 7e-6
+    # From one start: J of length ℓ, whose angle the noise turns as it turns J of length ℓ/√ε
+    start = np.zeros((p, 1))
+    start[0] = np.sqrt(p)
+    x = np.random.default_rng(1).standard_normal((40_000, p)) * np.sqrt(epsilon) + start[:, 0]
+    cosine = x[:, 0] / np.linalg.norm(x, axis=1)
+    given, width = ql.blur_law(ql.Task(p, 1), eta, start)
+    error = np.hypot(width, cosine.std()) / 200
+    assert abs(given - (1 - cosine.mean())) < 4.5 * error
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_has_no_orientation_or_blur_says_so() -> None:
+    wide, square = np.ones((3, 2)), np.ones((2, 2))
+    with pytest.raises(ValueError, match=r"O and other must be matrices of one shape, got \(3, 2"):
+        ql.misalignment(wide, square)
+    with pytest.raises(ValueError, match="M must have 2 axes"):
+        ql.polar_factor([1.0, 2.0])
+    with pytest.raises(TypeError, match="M must be an array of real numbers"):
+        ql.polar_factor("round")
+    with pytest.raises(ValueError, match="T must be the identity for the law of the blur"):
+        ql.blur_law(ql.Task(2, 2, [1.5, 0.5]), 0.1)
+    with pytest.raises(ValueError, match=r"start must have shape \(2, 2\), got \(3, 2\)"):
+        ql.blur_law(ql.Task(2, 2), 0.1, wide)

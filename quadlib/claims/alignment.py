@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from quadlib.bias import misalignment as misalignment
+from quadlib.bias import polar_factor as polar_factor
 from quadlib.checks import Constraint, Random, as_generator
 from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
@@ -26,17 +28,6 @@ __all__ = [
     "sgd_misalignments",
     "whitened",
 ]
-
-
-def polar_factor(M: Array) -> Array:
-    """Return O = M(MᵀM)^{-1/2} of each matrix, (5.3): √(p/p*) O W* is the closest solution."""
-    left, _, right = np.linalg.svd(M, full_matrices=False)
-    return np.asarray(left @ right)
-
-
-def misalignment(O: Array, other: Array) -> Array:
-    """Return 1 − tr OᵀO'/p* of polar factors, without loss of digits where they nearly agree."""
-    return np.asarray(((O - other) ** 2).sum((-2, -1)) / (2 * min(O.shape[-2:])))
 
 
 def random_solution(task: Task, rng: Random) -> Overlaps:

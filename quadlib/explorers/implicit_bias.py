@@ -7,8 +7,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from quadlib.claims.alignment import blurred, misalignment, polar_factor
-from quadlib.escape import escape_law
+from quadlib.bias import blur_law, misalignment, polar_factor
 from quadlib.explorers import controls
 from quadlib.explorers.bias_runs import POINTS, Setting, chosen, deterministic, sgd
 from quadlib.live import Caption, Explorer, Pieces
@@ -120,9 +119,7 @@ class ImplicitBias(Explorer):
         text = "; a run of SGD from this start"
         small = (setting.start.M**2).sum() < 0.05  # as the law of the plateau's noise assumes
         if small and setting.plateau and setting.plateau.escape_rate > 0:
-            variance = (escape_law(setting.task, setting.N, setting.eta).v_eff - 1) / setting.N
-            copies = np.broadcast_to(setting.start.M, (4000, *setting.start.M.shape))
-            law = float(blurred(copies, variance, 0).mean())
+            law, _ = blur_law(setting.task, setting.eta, math.sqrt(setting.N) * setting.start.M)
             yield lambda: self.law.set_data([0.0, setting.end], [law, law])
             text += f" turns by {law:.3g} in the mean (predicted)"
         runs: list[Trajectory] = []

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 import quadlib as ql
 from quadlib.late_time import late_time_law
@@ -86,8 +87,7 @@ def test_power_law_of_surplus_units(p: int, k: int, T: object) -> None:
     start = isotropic_start(task)
     flow = ql.gradient_flow(task, start, eta=0.1, alpha=[1e5, 2e5])
     law = late_time_law(task, 0.1, gradient_noise=False)
-    assert law.kind == "power law"
-    assert law.exponent == 2
+    assert law == ql.LateTimeLaw("power law", exponent=2.0, prefactor=law.prefactor)
     assert power_law_prefactor(flow) == pytest.approx(law.prefactor, rel=1e-3)
     for fraction in (0.3, 0.6):
         eta = fraction * critical_learning_rate(task)
@@ -173,7 +173,7 @@ def test_the_rate_vanishes_at_the_critical_learning_rate() -> None:
         (ql.Task(2, 3), 0.1, {}, "p must be at least p_star = 3"),
         (ql.Task(4, 2), 0.25, {}, "eta must be below the critical learning rate 0.25"),
         (ql.Task(4, 2), 0.0, {}, "eta must be finite and above 0"),
-        (ql.Task(4, 2, label_noise=0.1), 0.1, {}, "label_noise must be 0"),
+        (ql.Task(2, 3), 0.1, {"constraint": "spherical", "gradient_noise": False}, "p must be"),
         (ql.Task(4, 2, [1, 2]), 0.1, {"constraint": "spherical"}, "T must have trace p_star = 2"),
         (ql.Task(2, 2, [0.5, 1.5]), 0.1, {"constraint": "spherical"}, "T must be the identity"),
         (ql.Task(2, 2), 0.1, {"constraint": "round"}, "constraint must be one of"),
@@ -193,7 +193,43 @@ def test_label_noise_leaves_the_law_of_the_flow_above_the_floor() -> None:
     noisy = ql.Task(4, 2, label_noise=0.2)
     law = late_time_law(noisy, 0.1, gradient_noise=False)
     flow = ql.gradient_flow(noisy, isotropic_start(noisy), eta=0.1, alpha=[1e3, 2e3])
-    excess = flow.loss - 0.1
+    excess = flow.loss - law.floor
     slope = (excess[1] ** -0.5 - excess[0] ** -0.5) / 1e3
     assert slope**-2 == pytest.approx(law.prefactor, rel=0.01)
     assert critical_learning_rate(noisy) == critical_learning_rate(ql.Task(4, 2))
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+@pytest.mark.parametrize(("p", "T"), [(2, None), (4, None), (4, [1.5, 0.5])])
+def test_label_noise_leaves_a_floor_that_grows_with_eta(p: int, T: object, constraint: str) -> None:
+    task = ql.Task(p, 2, T, label_noise=1e-3)
+    start = ql.random_overlaps(task, 1000, 1, constraint=constraint)
+    for eta in (0.03, 0.15):
+        law = late_time_law(task, eta, constraint)
+        assert law == ql.LateTimeLaw("floor", floor=law.floor)
+        end = ql.integrate(task, start, eta=eta, alpha=[600 / eta], constraint=constraint)
+        # of second order in ν, and for p > p* what surplus units have not yet given up
+        assert end.loss[0] == pytest.approx(law.floor, rel=1e-3)
+        assert law.floor > (1 + eta) * task.label_noise / 2
+
+
+@pytest.mark.parametrize(
+    ("p", "k", "T"),
+    [(1, 2, None), (3, 4, None), (1, 3, [1.5, 0.9, 0.6]), (2, 4, [1.6, 1, 0.8, 0.6])],
+)
+def test_too_few_units_leave_a_floor(p: int, k: int, T: object) -> None:
+    """Against the end of the flow, and against the least loss in the span of the teacher."""
+    task = ql.Task(p, k, T, label_noise=0.1)
+    law = late_time_law(task, 0.1, gradient_noise=False)
+    assert law == ql.LateTimeLaw("floor", floor=law.floor)
+    run = ql.gradient_flow(task, ql.random_overlaps(task, 1000, 1), eta=0.1, alpha=[3000.0])
+    assert run.loss[0] == pytest.approx(law.floor, abs=1e-7)
+    root = np.linalg.cholesky(task.T)
+
+    def loss(flat: np.ndarray) -> float:
+        w = flat.reshape(p, k)
+        return ql.loss(task, ql.Overlaps(w @ w.T, w @ root.T))
+
+    rng = np.random.default_rng(p)
+    best = min(minimize(loss, rng.standard_normal(p * k)).fun for _ in range(3))
+    assert law.floor == pytest.approx(best, abs=1e-8)
