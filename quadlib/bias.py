@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.checks import ROUNDING, check_real, finite_array
+from quadlib.checks import ROUNDING, axes, check_kind, check_real, finite_array
 from quadlib.escape import escape_law
 from quadlib.plateau import check_solvable
 from quadlib.shapes import Array, Float
 from quadlib.state import Weights
-from quadlib.task import Task
+from quadlib.task import Task, check_task
 from quadlib.trajectory import Trajectory
 
 __all__ = [
@@ -120,6 +120,7 @@ def blur_law(task: Task, eta: float, start: Any = None) -> tuple[float, float]:
     docs/theory.md (5.5). The averages are over a fixed set of random matrices: the standard error
     of the mean is the standard deviation divided by the root of their number, at most 200.
     """
+    check_task(task)
     p, k = task.p, task.p_star
     if not np.allclose(task.T, np.eye(k), rtol=0, atol=ROUNDING):
         raise ValueError(
@@ -143,7 +144,7 @@ def blur_law(task: Task, eta: float, start: Any = None) -> tuple[float, float]:
 
 def _matrices(name: str, value: Any) -> Array:
     """Check one matrix or a stack of them."""
-    return finite_array(name, value, max(2, getattr(value, "ndim", 2)))
+    return finite_array(name, value, max(2, axes(value)))
 
 
 def closest_solution(weights: Weights) -> Float[Array, "p N"]:
@@ -177,6 +178,7 @@ def closest_solution(weights: Weights) -> Float[Array, "p N"]:
     -----
     docs/theory.md (5.3), (5.4).
     """
+    check_kind("weights", weights, Weights)
     (p, _), (k, _) = weights.W.shape, weights.W_star.shape
     check_solvable(p, k)
     O = polar_factor(weights.W @ weights.W_star.T)
@@ -198,7 +200,8 @@ def solution_distance(weights: Weights) -> float:
     -----
     docs/theory.md (5.3).
     """
-    return float(np.linalg.norm(weights.W - closest_solution(weights)) / np.sqrt(weights.N))
+    gap = closest_solution(weights) - weights.W
+    return float(np.linalg.norm(gap) / np.sqrt(weights.N))
 
 
 def conserved_quantity(trajectory: Trajectory) -> Float[Array, "n k k"]:
@@ -232,6 +235,7 @@ def conserved_quantity(trajectory: Trajectory) -> Float[Array, "n k k"]:
     Schur complement of T in the joint covariance, I = BᵀB with B = L⁻¹U, Q⊥ = LLᵀ, and only
     decaying exponentials appear.
     """
+    check_kind("trajectory", trajectory, Trajectory)
     eta = check_real('meta["eta"]', trajectory.meta.get("eta"))
     t, V = np.linalg.eigh(trajectory.task.T)
     U = trajectory.M @ V / np.sqrt(t)  # U Uᵀ = M T⁻¹ Mᵀ

@@ -5,10 +5,10 @@ from typing import Literal
 
 import numpy as np
 
-from quadlib.checks import ROUNDING, Constraint, check_constraint, check_real
+from quadlib.checks import ROUNDING, Constraint, check_constraint, check_eta, check_flag
 from quadlib.plateau import check_solvable, critical_learning_rate
 from quadlib.shapes import Array
-from quadlib.task import Task
+from quadlib.task import Task, check_task
 
 __all__ = ["LateTimeLaw", "late_time_law"]
 
@@ -92,8 +92,10 @@ def late_time_law(
     P' = −(8η/p)(P² + P tr P/p*). Surplus units of unequal size become equal only as
     α^{−(p*+2)/(p+2)} (spherical α^{−p*/p}), and L α² deviates from C by the square of that.
     """
-    eta = check_real("eta", eta, strict=True)
+    check_task(task)
+    eta = check_eta(eta, strict=True)
     check_constraint(constraint)
+    gradient_noise = check_flag("gradient_noise", gradient_noise)
     T, p, k, n = task.T, task.p, task.p_star, task.p - task.p_star
     tau, floor = np.linalg.eigvalsh(T) / k, task.label_noise / 2
     if n < 0:

@@ -172,7 +172,7 @@ def test_the_rate_vanishes_at_the_critical_learning_rate() -> None:
     [
         (ql.Task(2, 3), 0.1, {}, "p must be at least p_star = 3"),
         (ql.Task(4, 2), 0.25, {}, "eta must be below the critical learning rate 0.25"),
-        (ql.Task(4, 2), 0.0, {}, "eta must be finite and above 0"),
+        (ql.Task(4, 2), 0.0, {}, "eta must be finite from 1e-90"),
         (ql.Task(2, 3), 0.1, {"constraint": "spherical", "gradient_noise": False}, "p must be"),
         (ql.Task(4, 2, [1, 2]), 0.1, {"constraint": "spherical"}, "T must have trace p_star = 2"),
         (ql.Task(2, 2, [0.5, 1.5]), 0.1, {"constraint": "spherical"}, "T must be the identity"),
