@@ -18,9 +18,9 @@ def minutes(path: Path) -> tuple[int, int]:
     formulas = r"\$\$.*?\$\$"
     words = re.findall(r"[^\W\d_]{2,}", re.sub(rf"{formulas}|\]\([^)]*\)", " ", prose, flags=re.S))
     exercises = sum("ql.check(" in cell for cell in code)
-    reading = len(words) / 80 + 2 * (len(code) - exercises)
+    questions = sum("ql.predict(" in cell for cell in code)
+    reading = len(words) / 80 + 2 * (len(code) - exercises - questions) + questions
     reading += 2 * len(re.findall(formulas, prose, flags=re.S))
-    reading += sum(cell.count("ql.predict(") for cell in code)
     return 5 * round(reading / 5), 5 * round(8 * exercises / 5)
 
 
