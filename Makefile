@@ -37,11 +37,11 @@ bench: $(VENV)/.dev
 	$(ONE_THREAD) $(PY) -m benchmarks
 
 notebooks: $(VENV)/.dev
-	$(PY) -m jupytext --to ipynb notebooks/*.py
+	$(PY) -m jupytext --to ipynb notebooks/*.py notebooks/solutions/*.py
 	$(ONE_THREAD) $(PY) -m nbconvert --to notebook --execute --inplace \
 	  --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.store_widget_state=False \
-	  --ExecutePreprocessor.coalesce_streams=True notebooks/*.ipynb
+	  --ExecutePreprocessor.coalesce_streams=True notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 book: $(VENV)/.book
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html

@@ -1,10 +1,10 @@
-"""Every notebook runs from its script in a fresh kernel: no error, no warning, no stderr."""
+"""Every notebook, unanswered, and every solution runs in a fresh kernel: no error, no stderr."""
 
 from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").rglob("*.py"))
 SECONDS = 600  # for one cell, on a machine that is busy with other tests
 
 

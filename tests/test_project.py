@@ -18,6 +18,7 @@ import quadlib as ql
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 BINARY = {".png", ".webp", ".npz", ".woff", ".woff2", ".js", ".css", ".map", ".ipynb"}
 
 
@@ -154,11 +155,11 @@ def test_readme_lists_every_notebook() -> None:
 
 
 def test_every_notebook_has_its_pair() -> None:
-    scripts = {path.stem for path in (ROOT / "notebooks").glob("*.py")}
-    assert scripts == {path.stem for path in NOTEBOOKS}
+    scripts = {path.stem for path in (ROOT / "notebooks").rglob("*.py")}
+    assert scripts == {path.stem for path in NOTEBOOKS + SOLUTIONS}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.stem)
 def test_notebook_is_executed_in_order_and_equals_its_pair(path: Path) -> None:
     jupytext = pytest.importorskip("jupytext")
     cells = read_cells(path)
@@ -175,7 +176,7 @@ def test_notebook_is_executed_in_order_and_equals_its_pair(path: Path) -> None:
     assert path.stat().st_size <= 400_000
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.stem)
 def test_every_picture_has_an_alt_text(path: Path) -> None:
     for cell in read_cells(path):
         for output in cell.get("outputs", []):

@@ -51,10 +51,11 @@ def server() -> Iterator[str]:
     """Run JupyterLab on a copy of the notebooks; yield its address. It writes nowhere else."""
     with TemporaryDirectory(prefix="quadlib-lab-") as folder:
         home = Path(folder)
-        (home / "notebooks").mkdir()
-        for path in (ROOT / "notebooks").iterdir():
-            if path.suffix in (".ipynb", ".py"):
-                shutil.copyfile(path, home / "notebooks" / path.name)
+        for pattern in ("notebooks/**/*.ipynb", "notebooks/**/*.py", "docs/*.md"):
+            for path in ROOT.glob(pattern):
+                copy = home / path.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
         shutil.copyfile(ROOT / "pyproject.toml", home / "pyproject.toml")
         settings = home / "application"
         settings.mkdir()
