@@ -13,7 +13,7 @@ def main() -> None:
     explorer.finish()
     if explorer.error:
         raise SystemExit(explorer.error)
-    (ROOT / "docs" / "tour.png").write_bytes(explorer.live.png())
+    (ROOT / "docs" / "tour.png").write_bytes(explorer.live.png(2))
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     image = f"![{explorer.alt_text}](docs/tour.png)"

@@ -29,6 +29,7 @@ __all__ = [
     "escape_histogram",
     "figure",
     "heat_map",
+    "image",
     "joined",
     "loss_curves",
     "overlap_curve",
@@ -112,16 +113,24 @@ class Picture:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, str], dict[str, Any]]:
         data = base64.b64encode(self.png).decode()
-        html = (
-            f'<img alt="{escape(self.alt)}" width="{self.width}" style="max-width:100%;height:auto"'
-            f' src="data:image/png;base64,{data}">'
-        )
         # the PNG by itself for viewers that drop HTML
-        bundle = {"text/html": html, "image/png": data, "text/plain": self.alt}
+        bundle = {
+            "text/html": image(self.png, self.alt, self.width),
+            "image/png": data,
+            "text/plain": self.alt,
+        }
         return bundle, {"image/png": {"width": self.width}}
 
     def __repr__(self) -> str:
         return self.alt
+
+
+def image(png: bytes, alt: str, width: int) -> str:
+    """Return an `<img>` on a light card, which is seen in a dark theme too."""
+    card = "box-sizing:border-box;max-width:100%;height:auto;background:#fff;"
+    card += "padding:6px;border:1px solid #bbb;border-radius:4px"
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return f'<img alt="{escape(alt)}" width="{width}" style="{card}" src="{source}">'
 
 
 def _palette(png: bytes) -> bytes:

@@ -113,16 +113,16 @@ def test_too_few_dimensions_are_told(bare):
     ("values", "sentence"),
     [
         (dict(eta=0.5), "η = 0.5 is too large: the ODE diverges after α = "),
-        (dict(eta=0.5, constraint="spherical"), "The plateau attracts at η = 0.5: lower η."),
-        (dict(eta=0.26), "η = 0.26 is above η_c = 0.25: solutions repel."),
-        (dict(p=1), "p < p*: the loss cannot reach zero."),
+        (dict(eta=0.5, constraint="spherical"), "η = 0.5 is too large: on the plateau M shrinks"),
+        (dict(eta=0.26), "η = 0.26 is above η_c = 0.25: solutions repel. Lower the learning"),
+        (dict(p=1), "Fewer student than teacher units: the loss cannot reach zero. Raise p."),
         (dict(), "Free norms"),
     ],
 )
 def test_a_setting_that_spoils_the_story_says_so(bare, values, sentence):
     choose(bare, **values)
     assert bare.alt_text.startswith(sentence)
-    assert bool(bare.note.get_text()) == bool(values)
+    assert bool(bare.live._warning.get_text()) == bool(values)
 
 
 def number(pattern, text):
@@ -148,20 +148,19 @@ def test_the_words_are_those_of_the_library(bare, values):
         all_values["eta"],
         all_values["constraint"],
     )
-    start = ql.random_overlaps(task, N, np.random.default_rng((0, 0)), constraint=constraint)
+    start = ql.random_overlaps(task, N, 0, constraint=constraint)
     end = bare.left.get_xlim()[1]
     ode = ql.integrate(task, start, eta=eta, alpha=end, constraint=constraint)
     alt = bare.alt_text
     level = ql.plateau(task, eta, constraint).loss
     assert number(r"plateau is at ([\d.]+);", alt) == pytest.approx(level, abs=6e-4)
-    assert number(r"lost at α = ([\d.]+);", alt) == pytest.approx(ode.escape_time(), abs=0.15)
+    assert number(r"lost at α = ([\d.]+);", alt) == pytest.approx(ode.escape_time(), rel=6e-3)
     assert number(r"begins at ([\d.]+);", alt) == pytest.approx(ode.loss[0], rel=6e-3)
     largest = np.linalg.svd(ode.M[-1], compute_uv=False)[0]
-    assert number(r"M reach [\d.]+ to ([\d.]+),", alt) == pytest.approx(largest, abs=0.01)
+    assert number(r"values of M are .*?([\d.]+),", alt) == pytest.approx(largest, abs=0.01)
     row = bare._caption.rows[-1]
     assert row[0] == pytest.approx(end)
     assert row[-1] == pytest.approx(np.linalg.eigvalsh(ode.Q[-1])[-1], rel=1e-3)
-    assert len(bare._caption.rows) <= 30
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,9 @@ def test_the_words_are_those_of_the_library(bare, values):
 def test_runs_escape_when_the_law_says(eager, values):
     choose(eager, **values)
     assert not eager.error
-    found = re.search(r"escape at α = ([\d.]+) ± ([\d.]+) \(law: ([\d.]+) ± ", eager.alt_text)
+    found = re.search(
+        r"escape at α = ([\d.]+) ± ([\d.]+) \(law for large N: ([\d.]+) ± ", eager.alt_text
+    )
     assert found, eager.alt_text
     mean, spread, law = map(float, found.groups())
     runs = eager.controls["runs"].value
@@ -200,7 +201,7 @@ def test_runs_are_drawn_and_a_new_seed_changes_them(eager):
 def test_runs_past_the_critical_learning_rate_are_counted_as_divergent(eager):
     choose(eager, eta=0.5, runs=5)
     assert not eager.error
-    assert eager.alt_text.endswith("0 of 5 SGD runs (sample by sample) escape, 5 diverge.")
+    assert "0 of 5 SGD runs (sample by sample) escape; 5 diverge" in eager.alt_text
 
 
 def test_readme_shows_the_default_picture_in_the_same_words(eager):
@@ -209,6 +210,8 @@ def test_readme_shows_the_default_picture_in_the_same_words(eager):
     assert shown
     assert shown[1] == eager.alt_text, "run python docs/tour_picture.py"
     image = Image.open(ROOT / "docs" / "tour.png").convert("RGB")
+    assert image.size == (1800, 800)
+    image = image.resize((900, 400), Image.Resampling.BOX)
     # Fonts and rounding may move single pixels from machine to machine
     differ = (np.abs(np.asarray(image).astype(int) - pixels(eager)) > 40).any(-1).mean()
     assert differ < 0.03

@@ -68,7 +68,7 @@ class Beyond(Explorer):
             ),
             "eta": controls.learning_rate(),
             "log_N": controls.log_dimension(6.0),
-            "p": controls.students(6, 12),
+            "p": controls.units(6, 12),
             "seed": ipywidgets.Button(description="new seed"),
         }
 

@@ -1,11 +1,22 @@
-"""What explorers share: controls of one name and one range, and round limits."""
+"""What explorers share: controls of one name and one range, round limits, and phrases."""
 
 from typing import Any
 
 import ipywidgets
 import numpy as np
 
-__all__ = ["constraint", "learning_rate", "log_dimension", "round_up", "students", "teachers"]
+from quadlib.notation import number
+
+__all__ = [
+    "constraint",
+    "learning_rate",
+    "log_dimension",
+    "round_up",
+    "span",
+    "spawned",
+    "teachers",
+    "units",
+]
 
 _ROUND = np.outer(10.0 ** np.arange(-2, 7), [1, 2, 3, 5]).ravel()
 
@@ -15,14 +26,25 @@ def round_up(value: float) -> float:
     return float(_ROUND[min(int(np.searchsorted(_ROUND, value)), len(_ROUND) - 1)])
 
 
-def students(value: int = 4, largest: int = 16) -> Any:
+def span(values: Any) -> str:
+    """Return what is said of the range of some numbers."""
+    low, high = number(np.min(values)), number(np.max(values))
+    return low if low == high else f"between {low} and {high}"
+
+
+def spawned(seed: int, run: int) -> np.random.Generator:
+    """Return the random numbers of one run, as `ensemble` has them."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(run,)))
+
+
+def units(value: int = 4, largest: int = 16) -> Any:
     """Return a slider for p."""
-    return ipywidgets.IntSlider(value, 1, largest, description="students p")
+    return ipywidgets.IntSlider(value, 1, largest, description="student units p")
 
 
 def teachers(value: int = 2, largest: int = 4) -> Any:
     """Return a slider for p*."""
-    return ipywidgets.IntSlider(value, 1, largest, description="teachers p*")
+    return ipywidgets.IntSlider(value, 1, largest, description="teacher units p*")
 
 
 def learning_rate(value: float = 0.05, largest: float = 0.5) -> Any:

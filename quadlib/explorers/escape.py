@@ -96,7 +96,7 @@ class Escape(Explorer):
         self.bottom.legend(loc="lower right", **small).set_zorder(1)
         self.right.legend(loc="upper right", **small).set_zorder(1)
         return {
-            "p": controls.students(),
+            "p": controls.units(),
             "p_star": controls.teachers(),
             "eta": controls.learning_rate(0.1),
             "log_N": controls.log_dimension(6.0),

@@ -64,7 +64,7 @@ class ImplicitBias(Explorer):
             "size": ipywidgets.FloatLogSlider(
                 1.0, min=-1, max=1, step=0.1, readout_format=".2f", description="start: size",
             ),
-            "p": controls.students(2, 8),
+            "p": controls.units(2, 8),
             "p_star": controls.teachers(1, 4),
             "eta": controls.learning_rate(0.05),
             "log_N": controls.log_dimension(4.0),

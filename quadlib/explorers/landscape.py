@@ -48,7 +48,7 @@ class Landscape(Explorer):
         self.live.animate(self.loss, self.here, self.stems, self.negative, self.bars)
         return {
             "alpha": ipywidgets.IntSlider(15, 0, 100, description="α along the run, %"),
-            "p": controls.students(4, 8),
+            "p": controls.units(4, 8),
             "p_star": controls.teachers(2, 4),
             "samples": ipywidgets.FloatLogSlider(
                 8.0, min=0, max=2, step=0.1, readout_format=".1f", description="samples / N"

@@ -94,7 +94,7 @@ class Overparameterization(Explorer):
         self.right.legend(loc="lower left", fontsize="small").set_zorder(1)
         self.family: _Setting | None = None
         return {
-            "p": controls.students(4, _LARGEST),
+            "p": controls.units(4, _LARGEST),
             "p_star": controls.teachers(),
             "eta": controls.learning_rate(),
             "constraint": controls.constraint(),

@@ -14,6 +14,7 @@ from quadlib.dynamics.ode import integrate
 from quadlib.escape import escape_law
 from quadlib.explorers import controls
 from quadlib.live import Caption, Explorer, Pieces
+from quadlib.notation import number
 from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
 from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
@@ -24,6 +25,7 @@ from quadlib.trajectory import DivergenceError, Trajectory, first_passage
 __all__ = ["Tour"]
 
 _COLUMNS = ("α", "ODE loss", "M smallest", "M largest", "Q smallest", "Q largest")
+_POINTS, _RTOL = 161, 1e-5
 
 
 class Setting(NamedTuple):
@@ -38,9 +40,10 @@ class Setting(NamedTuple):
     plateau: Plateau | None
     end: float
 
-    def rng(self, run: int) -> np.random.Generator:
-        """Return the random numbers of one run; its start comes first."""
-        return np.random.default_rng((self.seed, run))
+    @property
+    def alpha(self) -> Array:
+        """Recorded times."""
+        return np.linspace(0.0, self.end, _POINTS)
 
     @property
     def half(self) -> float:
@@ -59,17 +62,20 @@ class Setting(NamedTuple):
 
     def warning(self, ode: Trajectory) -> str:
         """One sentence if this learning rate spoils the story, else nothing."""
+        eta, lower = f"η = {number(self.eta)}", "Lower the learning rate η."
         if ode.alpha[-1] < self.end:
-            return f"η = {self.eta:g} is too large: the ODE diverges after α = {ode.alpha[-1]:.3g}."
+            return (
+                f"{eta} is too large: the ODE diverges after α = {number(ode.alpha[-1])}. {lower}"
+            )
         if self.plateau is None:
-            return f"No plateau exists at η = {self.eta:g}: lower η."
+            return f"{eta} is too large: the norms grow, there is no plateau. {lower}"
         if self.plateau.escape_rate <= 0:
-            return f"The plateau attracts at η = {self.eta:g}: lower η."
+            return f"{eta} is too large: on the plateau M shrinks, nothing escapes. {lower}"
         if self.task.p < self.task.p_star:
-            return "p < p*: the loss cannot reach zero."
+            return "Fewer student than teacher units: the loss cannot reach zero. Raise p."
         critical = critical_learning_rate(self.task)
         if self.eta > critical:
-            return f"η = {self.eta:g} is above η_c = {critical:.3g}: solutions repel."
+            return f"{eta} is above η_c = {number(critical)}: solutions repel. {lower}"
         return ""
 
 
@@ -78,30 +84,25 @@ class Tour(Explorer):
 
     def build(self) -> dict[str, Any]:
         """Loss on the left; singular values of the overlaps on the right."""
-        figure = self.live.figure
-        figure.set_layout_engine("none")
-        sides = dict(left=0.075, right=0.985, top=0.91, bottom=0.13, wspace=0.17)
-        self.left, self.right = figure.subplots(1, 2, gridspec_kw=sides)
-        grey, blue, black, orange = (PALETTE[name] for name in ("sgd", "ode", "theory", "ode"))
-        (self.sgd,) = self.left.plot([], [], color=grey, lw=0.7, alpha=0.8, label="SGD runs")
+        self.left, self.right = self.live.panels(1, 2)
+        grey, blue, black, dark = (PALETTE[name] for name in ("sgd", "ode", "law", "theory"))
+        (self.sgd,) = self.left.plot([], [], color=grey, lw=0.7, label="SGD runs")
         (self.ode,) = self.left.plot([], [], color=blue, lw=2, label="ODE, dot: escape")
-        (self.levels,) = self.left.plot([], [], color=black, ls=":", lw=1.2, label="plateau, floor")
+        (self.levels,) = self.left.plot([], [], color=dark, ls=":", lw=1.2, label="plateau, floor")
+        (self.escapes,) = self.left.plot([], [], "o", color=grey, ms=3)
         (self.law,) = self.left.plot([], [], "|-", color=black, lw=2.5, ms=12, mew=2)
-        self.law.set_label("escape: mean ± std")
-        (self.escapes,) = self.left.plot([], [], "o", color="0.35", ms=3)
+        self.law.set_label("law: mean ± std")
         (self.ode_escape,) = self.left.plot([], [], "o", color=blue, ms=7)
-        self.note = self.left.set_title("", loc="left", fontsize="medium", color=PALETTE["flow"])
         self.left.set(xlabel="α = samples / N", ylabel="population loss")
-        (self.Q,) = self.right.plot([], [], color=orange, label="eigenvalues of Q")
         (self.M,) = self.right.plot([], [], color=blue, label="singular values of M")
+        (self.Q,) = self.right.plot([], [], color=blue, ls="-.", lw=1, label="eigenvalues of Q")
         self.right.set(xlabel="α = samples / N", ylabel="overlaps of the ODE")
         self.live.animate(self.sgd, self.ode, self.levels, self.law, self.escapes, self.ode_escape)
-        self.live.animate(self.note, self.Q, self.M)
-        for ax, corner in ((self.left, "upper right"), (self.right, "upper left")):
-            # Under the lines it belongs to the background: its text would cost 10 ms a move
-            ax.legend(loc=corner, fontsize="small", ncols=2).set_zorder(1)
+        self.live.animate(self.Q, self.M)
+        for ax in (self.left, self.right):
+            self.live.legend(ax)
         return {
-            "p": controls.students(),
+            "p": controls.units(),
             "p_star": controls.teachers(),
             "log_N": controls.log_dimension(3.0),
             "eta": controls.learning_rate(),
@@ -118,35 +119,35 @@ class Tour(Explorer):
         setting = _setting(values)
         ode = _ode(setting)
         escape = float(first_passage(ode.alpha, ode.loss, setting.half))
-        note = setting.warning(ode)
         overlaps = np.linalg.eigvalsh(ode.Q), np.linalg.svd(ode.M, compute_uv=False)
         self.ode.set_data(ode.alpha, ode.loss)
         self.ode_escape.set_data([escape], [setting.half])
         self.levels.set_data(*_levels(setting))
-        self.note.set_text(note)
         for line, curves in zip((self.Q, self.M), overlaps, strict=True):
             line.set_data(*joined([ode.alpha] * curves.shape[1], curves.T))
         for empty in (self.sgd, self.law, self.escapes):
             empty.set_data([], [])
-        # A run that blows up leaves the picture
+        # What blows up leaves the picture
         high = min(ode.loss.max(), 1.5 * max(ode.loss[0], setting.half))
         end = min(setting.end, controls.round_up(2 * ode.alpha[-1]))
-        self.live.limits(self.left, (0.0, end), (0.0, controls.round_up(1.25 * high)))
-        tall = controls.round_up(1.2 * min(float(overlaps[0].max()), 2 * setting.task.p))
+        self.live.limits(self.left, (0.0, end), (0.0, controls.round_up(1.1 * high)))
+        tall = controls.round_up(1.1 * min(float(overlaps[0].max()), 2 * setting.task.p))
         self.live.limits(self.right, (0.0, end), (0.0, tall))
-        caption = _caption(setting, ode, escape, note, overlaps)
+        caption = _caption(setting, ode, escape, overlaps)
+        if max(ode.loss.max() / self.left.get_ylim()[1], overlaps[0].max() / tall) > 1:
+            caption = caption._replace(alt=f"{caption.alt} The ODE leaves the picture above.")
         if setting.runs:
-            self.later(self.runs(setting, caption, math.isfinite(escape)))
+            self.later(self.runs(setting, caption, escape))
         return caption
 
-    def runs(self, setting: Setting, caption: Caption, escaped: bool) -> Pieces:
+    def runs(self, setting: Setting, caption: Caption, escape: float) -> Pieces:
         """Add the law of the escape time, then the runs, about ten times a second."""
         law = ""
         # For p < p* half of the loss may not be lost from every start: then there is no law
         with suppress(ValueError):
-            if escaped:
+            if math.isfinite(escape):
                 t = escape_law(setting.task, setting.N, setting.eta, setting.constraint)
-                law = f" (law: {t.mean:.1f} ± {t.std:.1f})"
+                law = f" (law for large N: {number(t.mean)} ± {number(t.std)})"
                 x, y = [t.mean - t.std, t.mean + t.std], [setting.half, setting.half]
                 yield partial(self.law.set_data, x, y)
         runs: list[Trajectory] = []
@@ -154,10 +155,13 @@ class Tour(Explorer):
         for k in range(setting.runs):
             runs.append(_sgd(setting, k))
             if time.monotonic() - shown > 0.1 or k == setting.runs - 1:
-                yield partial(self.show, setting, runs, caption, law)
+                yield partial(self.show, setting, runs, caption, law, escape)
                 shown = time.monotonic()
+            yield None
 
-    def show(self, setting: Setting, runs: list[Trajectory], caption: Caption, law: str) -> Caption:
+    def show(
+        self, setting: Setting, runs: list[Trajectory], caption: Caption, law: str, ode: float
+    ) -> Caption:
         """Draw these runs, and say when they escape."""
         self.sgd.set_data(*joined([run.alpha for run in runs], [run.loss for run in runs]))
         times = [float(first_passage(run.alpha, run.loss, setting.half)) for run in runs]
@@ -165,12 +169,48 @@ class Tour(Explorer):
         self.escapes.set_data(escaped, np.full(len(escaped), setting.half))
         how = "sample by sample" if setting.method == "overlaps" else "by the diffusion"
         text = f"{len(escaped)} of {len(runs)} SGD runs ({how}) escape"
+        summary = text
         if len(escaped):
-            text += f" at α = {escaped.mean():.1f} ± {escaped.std():.1f}{law}"
+            when = f" at α = {number(escaped.mean())} ± {number(escaped.std())}"
+            summary = f"SGD escapes{when}, the ODE at {number(ode)}{law}."
+            text += when + law
+            if escaped.mean() < ode:
+                text += (
+                    ", earlier than the ODE: the samples' noise lets M grow on the plateau, "
+                    "which the limit of large N leaves out"
+                )
         diverged = sum(run.alpha[-1] < setting.end for run in runs)
         if diverged:
-            text += f", {diverged} diverge"
-        return caption._replace(alt=f"{caption.alt} {text}.")
+            text += f"; {diverged} diverge"
+        high = self.left.get_ylim()[1]
+        above = sum(run.loss.max() > high for run in runs)
+        if above:
+            text += f"; {above} leave the picture above"
+        return caption._replace(alt=f"{caption.alt} {text}.", summary=summary)
+
+    def script(self, values: dict[str, Any]) -> str:
+        """Return the calls for the ODE, its plateau, the law of escape and the runs."""
+        s = _setting(values)
+        points = len(_ode(s).alpha)
+        noise = f", label_noise={s.task.label_noise:g}" if s.task.label_noise else ""
+        norms = f', constraint="{s.constraint}"' if s.constraint == "spherical" else ""
+        cut = f"[:{points}]  # then it diverges" if points < _POINTS else ""
+        lines = [
+            "import numpy as np",
+            "import quadlib as ql",
+            f"task, N, eta = ql.Task({s.task.p}, {s.task.p_star}{noise}), {s.N}, {s.eta:g}",
+            f"alpha = np.linspace(0, {s.end:g}, {_POINTS}){cut}",
+            f"start = ql.random_overlaps(task, N, rng={s.seed}{norms})",
+            f"ode = ql.integrate(task, start, eta=eta, alpha=alpha, rtol={_RTOL:g}{norms})",
+        ]
+        if s.plateau:
+            lines.append(f"plateau = ql.plateau(task, eta{norms}).loss")
+        if s.plateau and math.isfinite(ode_escape := _escape(s)):
+            lines.append(f"law = ql.escape_law(task, N, eta{norms})  # the ODE: {ode_escape:.4g}")
+        if s.runs:
+            more = f"N=N, runs={s.runs}, seed={s.seed}, method='{s.method}'{norms}"
+            lines.append(f"sgd = ql.ensemble(task, eta=eta, alpha=alpha, {more}, progress=False)")
+        return "\n".join(lines)
 
 
 def _setting(values: dict[str, Any]) -> Setting:
@@ -187,12 +227,18 @@ def _setting(values: dict[str, Any]) -> Setting:
 
 
 def _ode(setting: Setting) -> Trajectory:
-    start = random_overlaps(setting.task, setting.N, setting.rng(0), constraint=setting.constraint)
-    return _follow(integrate, setting, start, rtol=1e-5)
+    start = random_overlaps(setting.task, setting.N, setting.seed, constraint=setting.constraint)
+    return _follow(integrate, setting, start, rtol=_RTOL)
+
+
+def _escape(setting: Setting) -> float:
+    ode = _ode(setting)
+    return float(first_passage(ode.alpha, ode.loss, setting.half))
 
 
 def _sgd(setting: Setting, run: int) -> Trajectory:
-    more = dict(N=setting.N, rng=setting.rng(run), method=setting.method, progress=False)
+    rng = controls.spawned(setting.seed, run)
+    more = dict(N=setting.N, rng=rng, method=setting.method, progress=False)
     return _follow(simulate, setting, None, **more)
 
 
@@ -200,8 +246,7 @@ def _follow(rung: Any, setting: Setting, start: Overlaps | None, **more: Any) ->
     """Return the trajectory, as far as it goes."""
     more |= dict(eta=setting.eta, constraint=setting.constraint)
     try:
-        run = rung(setting.task, start, alpha=np.linspace(0.0, setting.end, 201), **more)
-        return cast(Trajectory, run)
+        return cast(Trajectory, rung(setting.task, start, alpha=setting.alpha, **more))
     except DivergenceError as error:
         return error.trajectory
 
@@ -213,23 +258,23 @@ def _levels(setting: Setting) -> tuple[Array, Array]:
 
 
 def _caption(
-    setting: Setting, ode: Trajectory, escape: float, note: str, overlaps: tuple[Array, Array]
+    setting: Setting, ode: Trajectory, escape: float, overlaps: tuple[Array, Array]
 ) -> Caption:
     task, (Q, M) = setting.task, overlaps
-    where = f"p = {task.p}, p* = {task.p_star}, N = {setting.N:,}, η = {setting.eta:g}"
+    where = f"p = {task.p}, p* = {task.p_star}, N = {number(setting.N)}, η = {number(setting.eta)}"
     if task.label_noise:
-        where += f", label noise {task.label_noise:g}"
-    story = f"the ODE's loss begins at {ode.loss[0]:.3g}"
+        where += f", label noise {number(task.label_noise)}"
+    story = f"the ODE's loss begins at {number(ode.loss[0])}"
     if setting.plateau:
-        story += f"; the plateau is at {setting.plateau.loss:.3f}"
+        story += f"; the plateau is at {number(setting.plateau.loss)}"
     if math.isfinite(escape):
-        story += f"; half of it is lost at α = {escape:.1f}"
-    story += f"; at α = {ode.alpha[-1]:.3g} the loss is {ode.loss[-1]:.2g}"
+        story += f"; half of it is lost at α = {number(escape)}"
+    end = f"at α = {number(ode.alpha[-1])} the loss is {number(ode.loss[-1], 2)}"
     alt = (
-        f"{setting.constraint.capitalize()} norms, {where}: {story}. Singular values of M reach "
-        f"{M[-1].min():.2f} to {M[-1].max():.2f}, eigenvalues of Q {Q[-1].min():.2f} to "
-        f"{Q[-1].max():.2f}."
+        f"{setting.constraint.capitalize()} norms, {where}: {story}; {end}. There the singular "
+        f"values of M are {controls.span(M[-1])}, the eigenvalues of Q {controls.span(Q[-1])}."
     )
+    lost = f"The ODE has lost half of the plateau at α = {number(escape)}; {end}."
+    summary = lost if math.isfinite(escape) else f"The ODE does not escape; {end}."
     table = np.column_stack([ode.alpha, ode.loss, M[:, -1], M[:, 0], Q[:, 0], Q[:, -1]])
-    rows: list[list[float]] = table[:: max(1, len(table) // 20)].tolist()
-    return Caption(" ".join(filter(None, (note, alt))), _COLUMNS, rows)
+    return Caption(alt, _COLUMNS, table.tolist(), summary, setting.warning(ode))

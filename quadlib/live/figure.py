@@ -1,0 +1,246 @@
+"""A figure off screen that is composed of layers, each drawn once and kept."""
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.collections import Collection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import StepPatch
+from matplotlib.ticker import LogLocator, NullLocator
+from PIL import Image
+
+from quadlib.notation import number
+from quadlib.plotting import PALETTE
+
+__all__ = ["DRAWING", "LiveFigure"]
+
+# Requests come from a kernel subshell, cells and late pieces from threads of their own, and
+# Matplotlib is not thread-safe, not even across figures.
+DRAWING = threading.RLock()
+
+_KEPT = 160  # layers, most of them axes with their ticks and labels, about 100 kB each
+
+
+class LiveFigure:
+    """A Matplotlib figure off screen, of which only what moves is drawn each time.
+
+    The rest is a background of layers: one an axis with its ticks and labels, kept by its limits,
+    and one with frames, legends and titles. A layer is drawn alone on white, and the darker pixel
+    wins, so a slider that comes back to limits seen before costs no drawing of ticks at all: that
+    is 5 to 10 ms an axis. There is no layout engine: frames do not jump. Sizes are in pixels.
+    """
+
+    def __init__(self, width: int = 900, height: int = 400) -> None:
+        self.width, self.height = width, height
+        self.figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+        FigureCanvasAgg(self.figure)
+        self._renderers: dict[int, Any] = {}
+        self._layers: dict[Any, tuple[Any, Any]] = {}
+        self._version, self._still = 0, list[Any]()
+        self._said: dict[Axes, Any] = {}
+        self._words: dict[Axes, str] = {}
+        text = self.figure.text
+        self._warning = text(0.012, 0.985, "", color=PALETTE["warning"], va="top")
+        self._status = text(0.985, 0.985, "", color=PALETTE["theory"], va="top", ha="right")
+        self.animate(self._warning, self._status)
+
+    def panels(self, rows: int = 1, columns: int = 1, **grid: Any) -> Any:
+        """Return axes with few ticks, under a row for words and a row for legends."""
+        sides = dict(left=0.075, right=0.97, top=0.865, bottom=0.13, wspace=0.2)
+        axes = self.figure.subplots(rows, columns, squeeze=False, gridspec_kw=sides | grid).ravel()
+        for ax in axes:
+            ax.locator_params(nbins=5)  # ticks cost more than lines
+            wide, high = ax.bbox.size
+            for axis, place in ((ax.xaxis, (0.5, -32 / high)), (ax.yaxis, (-46 / wide, 0.5))):
+                axis.set_major_formatter(lambda x, _: number(x))
+                axis.set_label_coords(*place)  # one that depends on ticks would jump
+        return axes if rows * columns > 1 else axes[0]
+
+    def log(self, *axes: Any) -> None:
+        """Make axes logarithmic, with few ticks."""
+        for axis in axes:
+            scale: Any = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
+            scale("log")
+            axis.set_major_locator(LogLocator(numticks=6))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(lambda x, _: number(x))
+
+    def legend(self, ax: Axes, **more: Any) -> None:
+        """Put the legend of an axes in a row above it, where no curve comes."""
+        style = dict(fontsize=7.5, frameon=False, borderpad=0.0, borderaxespad=0.3, ncols=4)
+        style |= dict(handlelength=1.6, columnspacing=1.1, handletextpad=0.45)
+        corner: Any = dict(loc="lower left", bbox_to_anchor=(0.0, 1.0))
+        ax.legend(**corner | style | more).set_zorder(1)  # part of the background
+
+    def animate(self, *artists: Artist) -> None:
+        """Draw these artists at every `png`; what lies above them in their axes follows suit."""
+        for artist in artists:
+            artist.set_animated(True)
+        self.figure.stale = True
+
+    def limits(self, ax: Axes, x: tuple[float, float], y: tuple[float, float]) -> None:
+        """Set the limits of an axes."""
+        if (ax.get_xlim(), ax.get_ylim()) != (x, y):
+            ax.set(xlim=x, ylim=y)
+
+    def say(self, ax: Axes, words: str) -> None:
+        """Set the sentence that stands in a panel as long as it is empty."""
+        self._words[ax] = words
+
+    def words(self, warning: str, computing: bool) -> None:
+        """Set the line above the panels; an empty panel tells what it waits for."""
+        self._warning.set_text(warning)
+        self._status.set_text("computing…" if computing else "")
+        for ax in self.figure.axes:
+            if ax not in self._said:
+                middle: Any = dict(transform=ax.transAxes, ha="center", va="center")
+                self._said[ax] = ax.text(0.5, 0.5, "", color=PALETTE["theory"], zorder=9, **middle)
+                self._said[ax].set_animated(True)
+            empty = not any(map(_holds_data, _moving(ax)))
+            words = "computing…" if computing else self._words.get(ax, "")
+            self._said[ax].set_text(words if empty else "")
+
+    def png(self, scale: int = 1) -> bytes:
+        """Return the figure as it is now, as a PNG of at most 256 colours, `scale` times larger."""
+        with DRAWING, self._at(scale) as renderer:
+            layers = [self._layer(axis, scale) for axis in (None, *self._axes())]
+            pixels = np.asarray(renderer.buffer_rgba())
+            pixels[:] = 255
+            for place, layer in layers:
+                np.minimum(pixels[place], layer, out=pixels[place])
+            for parent in (*self.figure.axes, self.figure):
+                for artist in sorted(_moving(parent), key=Artist.get_zorder):
+                    artist.draw(renderer)
+            self.figure.stale = False
+            rgb = Image.frombytes("RGB", pixels.shape[1::-1], pixels.tobytes(), "raw", "RGBX")
+        return _encoded(rgb)
+
+    def sharpen(self) -> Iterator[None]:
+        """Draw what `png(2)` needs, a layer at a time."""
+        for axis in (None, *self._axes()):
+            with DRAWING, self._at(2):
+                self._layer(axis, 2)
+            yield
+
+    def save(self, form: str) -> bytes:
+        """Return the figure as "svg" or "pdf"."""
+        file = io.BytesIO()
+        with DRAWING:
+            self.figure.savefig(file, format=form)
+        return file.getvalue()
+
+    @contextmanager
+    def _at(self, scale: int) -> Iterator[Any]:
+        self.figure.dpi = 100 * scale
+        try:
+            if scale not in self._renderers:
+                size = scale * self.width, scale * self.height
+                renderer: Any = RendererAgg
+                self._renderers[scale] = renderer(*size, 100 * scale)
+            yield self._renderers[scale]
+        finally:
+            self.figure.dpi = 100
+
+    def _axes(self) -> list[Axis]:
+        shown = [ax for ax in self.figure.axes if ax.get_visible() and ax.axison]
+        for ax in shown:
+            ax.apply_aspect()
+        return [axis for ax in shown for axis in (ax.xaxis, ax.yaxis)]
+
+    def _layer(self, axis: Axis | None, scale: int) -> tuple[Any, Any]:
+        """Return where a layer goes, and its pixels."""
+        key = (scale, axis, *(self._rest() if axis is None else _ticks(axis)))
+        if key in self._layers:
+            self._layers[key] = self._layers.pop(key)  # the last used is the last to go
+        else:
+            self._layers[key] = self._draw(axis, self._renderers[scale])
+            if len(self._layers) > _KEPT:
+                del self._layers[next(iter(self._layers))]
+        return self._layers[key]
+
+    def _draw(self, axis: Axis | None, renderer: Any) -> tuple[Any, Any]:
+        renderer.clear()
+        pixels = np.asarray(renderer.buffer_rgba())
+        if axis is not None:
+            pixels[:] = 255
+            axis.draw(renderer)
+            ink = (pixels != 255).any(axis=-1)
+            rows, columns = (np.flatnonzero(ink.any(axis=k)) for k in (1, 0))
+            if not len(rows):
+                return (slice(0, 0), slice(0, 0)), pixels[:0, :0].copy()
+            place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+            return place, pixels[place].copy()
+        axes = self._axes()
+        shown = [one.get_visible() for one in axes]
+        for one in axes:
+            one.set_visible(False)
+        self.figure.draw(renderer)
+        for one, visible in zip(axes, shown, strict=True):
+            one.set_visible(visible)
+        for child in self._still:
+            child.stale = False  # a legend that is drawn marks itself
+        return (slice(None), slice(None)), pixels.copy()
+
+    def _rest(self) -> tuple[Any, ...]:
+        """Return what tells whether anything changed that is neither an axis nor moving."""
+        still, places = [], []
+        for ax in self.figure.axes:
+            children = [child for child in ax.get_children() if not isinstance(child, Axis)]
+            lowest = min((child.get_zorder() for child in _moving(ax)), default=np.inf)
+            titles = (ax.title, ax._left_title, ax._right_title)  # type: ignore[attr-defined]
+            for child in children:
+                # A spine or a grid line would vanish under a blitted line
+                above = child.get_zorder() >= lowest and child not in titles
+                if above and child is not ax.patch and not child.get_animated():
+                    child.set_animated(True)
+            fixed = [child for child in children if not child.get_animated()]
+            still += fixed
+            if any(child in (*ax.lines, *ax.collections, *ax.patches) for child in fixed):
+                places.append((ax.get_xlim(), ax.get_ylim()))
+        still += [*self.figure.texts, *self.figure.legends]
+        still = [child for child in still if not child.get_animated()]
+        self._still = still
+        self._version += any(child.stale for child in still)
+        return (self._version, tuple(map(id, still)), tuple(places))
+
+
+def _moving(parent: Any) -> list[Any]:
+    return [child for child in parent.get_children() if child.get_animated()]
+
+
+def _ticks(axis: Axis) -> tuple[Any, ...]:
+    """Return what tells how an axis looks."""
+    ax: Any = axis.axes
+    makers = (axis.get_major_locator(), axis.get_minor_locator(), axis.get_major_formatter())
+    place = (*axis.get_view_interval(), *ax.bbox.bounds)
+    return (place, axis.get_scale(), axis.label.get_text(), makers, axis.get_visible())
+
+
+def _holds_data(artist: Artist) -> bool:
+    """Whether something of the data can be seen of it."""
+    if not artist.get_visible():
+        return False
+    if isinstance(artist, Line2D):
+        return bool(np.isfinite(np.asarray(artist.get_ydata(), float)).any())
+    if isinstance(artist, StepPatch):
+        return bool(np.any(np.asarray(artist.get_data()[0]) > 0))
+    return isinstance(artist, Collection) and len(artist.get_paths()) > 0
+
+
+def _encoded(rgb: Image.Image) -> bytes:
+    # 4 ms and 50 kB at 900 × 400, where an RGB PNG takes 9 ms and 140 kB
+    image = rgb.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette = image.getpalette() or []
+    image.putpalette([255 if value >= 254 else value for value in palette])  # white is white
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
