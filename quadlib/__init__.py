@@ -31,6 +31,7 @@ from quadlib.late_time import late_time_law as late_time_law
 from quadlib.plateau import NoPlateauError as NoPlateauError
 from quadlib.plateau import Plateau as Plateau
 from quadlib.plateau import critical_learning_rate as critical_learning_rate
+from quadlib.plateau import escape_level as escape_level
 from quadlib.plateau import plateau as plateau
 from quadlib.state import Overlaps as Overlaps
 from quadlib.state import Weights as Weights
@@ -38,6 +39,8 @@ from quadlib.state import loss as loss
 from quadlib.state import random_overlaps as random_overlaps
 from quadlib.state import random_weights as random_weights
 from quadlib.task import Task as Task
+from quadlib.thresholds import LearningRates as LearningRates
+from quadlib.thresholds import learning_rates as learning_rates
 from quadlib.trajectory import DivergenceError as DivergenceError
 from quadlib.trajectory import RunInterrupted as RunInterrupted
 from quadlib.trajectory import Trajectory as Trajectory

@@ -9,7 +9,15 @@ from quadlib.checks import Constraint, check_constraint, check_eta
 from quadlib.state import Overlaps, loss
 from quadlib.task import Task, check_task
 
-__all__ = ["NoPlateauError", "Plateau", "check_solvable", "critical_learning_rate", "plateau"]
+__all__ = [
+    "NoPlateauError",
+    "Plateau",
+    "check_solvable",
+    "critical_learning_rate",
+    "escape_level",
+    "last_learning_rate",
+    "plateau",
+]
 
 
 class NoPlateauError(ValueError):
@@ -93,6 +101,40 @@ def plateau(task: Task, eta: float = 0.0, constraint: Constraint = "free") -> Pl
     rate = -2 * eta * (q - t1 + 2 * q / p - 2 * T_max / k) - half_drift  # (3.4), (3.5)
     level = loss(task, Overlaps(q * np.eye(p), np.zeros((p, k))))
     return Plateau(float(q), level, float(rate))
+
+
+def escape_level(task: Task, eta: float, constraint: Constraint = "free") -> float:
+    """Return the loss that counts as escape: half way from the label-noise floor to the plateau.
+
+    Parameters
+    ----------
+    task, eta, constraint
+        As in `plateau`.
+
+    Raises
+    ------
+    NoPlateauError
+        If there is no plateau.
+
+    Notes
+    -----
+    docs/theory.md (4.4).
+    """
+    return (plateau(task, eta, constraint).loss + task.label_noise / 2) / 2
+
+
+def last_learning_rate(task: Task, constraint: Constraint) -> float:
+    """Up to which the plateau exists, (3.6), or on the sphere is left, r = 0 in (3.5)."""
+    p, k, noise = task.p, task.p_star, task.label_noise
+    t1 = float(np.trace(task.T)) / k
+    t2 = float((task.T**2).sum()) / k**2
+    if constraint == "spherical":
+        s, T_max = 1 - t1, float(np.linalg.eigvalsh(task.T)[-1])
+        Xi = s**2 + 2 * (1 / p + t2) + 4 * s / p + 8 / p**2 + noise
+        return 2 * T_max / (k * Xi)
+    rho = (p + 4) / (p + 2)
+    half = t1 * (rho - 1)
+    return 1 / (2 * (half + math.sqrt(half**2 + rho * (t1**2 + 2 * t2 + noise) - t1**2)))
 
 
 def check_solvable(p: int, p_star: int) -> None:

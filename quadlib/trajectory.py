@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from quadlib.checks import check_real, read_only
-from quadlib.plateau import plateau
+from quadlib.plateau import escape_level
 from quadlib.shapes import Array, Float
 from quadlib.task import Task, joint_covariance, squared_error
 
@@ -159,11 +159,6 @@ class RunInterrupted(KeyboardInterrupt):
     def __init__(self, message: str, trajectory: Trajectory) -> None:
         super().__init__(message)
         self.trajectory = trajectory
-
-
-def escape_level(task: Task, eta: float, constraint: Any) -> float:
-    """Half way from the label-noise floor to the plateau, (4.4)."""
-    return (plateau(task, eta, constraint).loss + task.label_noise / 2) / 2
 
 
 def first_passage(

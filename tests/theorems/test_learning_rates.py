@@ -1,0 +1,96 @@
+"""Three learning rates: solutions repel, the ODE runs away, the plateau ends.
+
+What is compared is deterministic but for the directions of M, which are fixed by their seeds: no
+false alarms.
+"""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import quadlib as ql
+
+# p, p*: the last below which, and the first above which, a random small M was seen to run away
+BRACKETS = {
+    (1, 1): (0.1660, 0.1675),
+    (8, 1): (0.1880, 0.1899),
+    (4, 2): (0.2890, 0.2920),
+    (32, 2): (0.3440, 0.3500),
+}
+
+
+def runs_away(task, eta, M):
+    level = ql.plateau(task, eta)
+    end = 20 / level.escape_rate + (3000 if task.p == task.p_star else 100) / eta
+    try:
+        ql.integrate(task, ql.Overlaps(level.q * np.eye(task.p), M), eta=eta, alpha=end, rtol=1e-6)
+    except ql.DivergenceError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("p", "p_star"), BRACKETS)
+def test_the_whole_ODE_runs_away_above_and_not_below(p, p_star):
+    task, rng = ql.Task(p, p_star), np.random.default_rng((1, p, p_star))
+    # Orthogonal columns of equal length, turned at random: all of Q and M is integrated
+    M = 1e-3 * np.linalg.qr(rng.standard_normal((p, p_star)))[0]
+    low, high = BRACKETS[p, p_star]
+    assert low < ql.learning_rates(task).runaway < high
+    assert not runs_away(task, low, M)
+    assert runs_away(task, high, M)
+
+
+@pytest.mark.parametrize(
+    ("T", "noise"), [([1.5, 0.5], 0.0), ([1.5, 0.5], 0.2), (None, 0.02)], ids=str
+)
+def test_also_with_unequal_teachers_and_label_noise(T, noise):
+    task, rng = ql.Task(4, 2, T, noise), np.random.default_rng((2, int(100 * noise)))
+    runaway = ql.learning_rates(task).runaway
+    M = 1e-3 * np.linalg.qr(rng.standard_normal((4, 2)))[0] * np.sqrt(np.diag(task.T))
+    assert not runs_away(task, 0.997 * runaway, M)
+    assert runs_away(task, 1.003 * runaway, M)
+
+
+@pytest.mark.parametrize("T", [None, [1.5, 0.5]], ids=str)
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("p", [1, 7])
+def test_the_last_plateau(p, noise, T):
+    task = ql.Task(p, 2, T, noise)
+    last = ql.learning_rates(task).plateau
+    ql.plateau(task, last * (1 - 1e-9))
+    with pytest.raises(ql.NoPlateauError):
+        ql.plateau(task, last * (1 + 1e-9))
+    sphere = ql.learning_rates(task, "spherical")
+    assert abs(ql.plateau(task, sphere.plateau, "spherical").escape_rate) < 1e-12
+    assert sphere.runaway == math.inf
+
+
+@pytest.mark.parametrize(("p", "p_star"), [(2, 2), (5, 2), (40, 3), (64, 64)])
+def test_they_come_in_this_order(p, p_star):
+    task = ql.Task(p, p_star)
+    rates = ql.learning_rates(task)
+    assert rates.critical == ql.critical_learning_rate(task)
+    assert rates.critical <= rates.runaway <= rates.plateau
+
+
+def test_too_few_units_have_no_solution_to_be_repelled_from():
+    rates = ql.learning_rates(ql.Task(2, 4))
+    assert 0 < rates.critical == rates.runaway <= rates.plateau
+
+
+def test_a_wrong_constraint_is_refused():
+    with pytest.raises(ValueError, match="constraint must"):
+        ql.learning_rates(ql.Task(1, 1), "sphere")
+
+
+def test_the_table_of_theory():
+    text = (Path(__file__).parents[2] / "docs" / "theory.md").read_text().split("**Runaway.**")[1]
+    rows = re.findall(r"^\| (\d+), (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", text, re.M)
+    assert len(rows) == 6
+    for p, p_star, *written in rows:
+        rates = ql.learning_rates(ql.Task(int(p), int(p_star)))
+        found = rates.critical, rates.runaway, rates.plateau
+        assert [float(x) for x in written] == pytest.approx(found, abs=6e-5)
