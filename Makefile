@@ -1,15 +1,20 @@
 # make lab        JupyterLab on the tour
 # make test       lint, types, import directions, then all tests
 # make lint       only the first three
+# make test-lowest  the tests with the oldest dependencies that pyproject.toml allows
+# make package    wheel and sdist, installed and tried in an environment of their own
+# make upgrade    newest dependencies into constraints.txt, for every Python and system
 # make bench      all benchmarks
 # make notebooks  run every notebook again from its .py
 # make book       the notebooks and the theory as HTML
 # make clean      remove what the other targets made, except the environment
 #
-# PYTHON=... chooses the interpreter of the environment, LAB_FLAGS=--no-browser keeps the browser shut.
+# PYTHON=... chooses the interpreter of the environment, VENV=... its folder,
+# LAB_FLAGS=--no-browser keeps the browser shut, TESTS=... chooses tests.
 
-VENV := .venv
+VENV ?= .venv
 PY := $(VENV)/bin/python
+INSTALL := $(PY) -m pip install --quiet --constraint constraints.txt
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Shapes are checked at run time in these; the loops that numba compiles cannot be
@@ -19,13 +24,34 @@ SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau trajecto
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test lint bench notebooks book clean
+.PHONY: lab test lint test-lowest package upgrade bench notebooks book clean
 
 lab: $(VENV)/.lab $(LAB_SETTINGS)
 	$(PY) -m jupyterlab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb $(LAB_FLAGS)
 
 test: lint
-	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup --jaxtyping-packages=$(SHAPES)
+	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup --jaxtyping-packages=$(SHAPES) $(TESTS)
+
+test-lowest: $(VENV)/bin/uv
+	$(VENV)/bin/uv venv --quiet --clear --python $(PY) .venv-lowest
+	$(VENV)/bin/uv pip install --quiet --python .venv-lowest \
+	  --resolution lowest-direct --editable '.[lab,dask,dev]' 'pyparsing<3.3'
+	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(CORES) --dist loadgroup $(TESTS)
+
+package: $(VENV)/bin/python
+	$(INSTALL) build twine
+	rm -rf dist build/clean
+	$(PY) -m build --quiet
+	$(PY) -m twine check --strict dist/*
+	$(PY) -m venv build/clean
+	build/clean/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build && clean/bin/python ../tests/smoke.py
+	build/clean/bin/python -m pip uninstall --quiet --yes numba llvmlite matplotlib ipywidgets
+	cd build && clean/bin/python ../tests/smoke.py
+
+upgrade: $(VENV)/bin/uv
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --no-header --no-annotate \
+	  $(addprefix --extra ,lab dask book apps release dev) pyproject.toml --output-file constraints.txt
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
@@ -64,17 +90,20 @@ $(VENV)/bin/python:
 	  echo "No Python 3.11 or newer was found: install one (Debian: apt-get install python3 python3-venv), or name it with make PYTHON=/path/to/python3."; \
 	fi >&2; exit 1
 
-$(VENV)/.lab: pyproject.toml | $(VENV)/bin/python
-	$(PY) -m pip install --quiet --editable '.[lab]'
+$(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable '.[lab]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(PY) -m pip install --quiet --editable '.[lab,dask,dev]'
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable '.[lab,dask,dev]'
 	@touch $@ $(VENV)/.lab
 
-$(VENV)/.book: pyproject.toml | $(VENV)/bin/python
-	$(PY) -m pip install --quiet --editable '.[book,lab]'
+$(VENV)/.book: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable '.[book,lab]'
 	@touch $@
+
+$(VENV)/bin/uv: | $(VENV)/bin/python
+	$(PY) -m pip install --quiet uv
 
 $(LAB_SETTINGS): .jupyter/overrides.json | $(VENV)/.lab
 	@mkdir -p $(@D) && cp $< $@

@@ -54,7 +54,13 @@ _OF_EXERCISES = ("check", "predict")
 def __getattr__(name: str) -> Any:
     """Load the rooms that need matplotlib or ipywidgets when they are first asked for."""
     if name in _ON_FIRST_USE:
-        return import_module(f"quadlib.{name}")
+        try:
+            return import_module(f"quadlib.{name}")
+        except ModuleNotFoundError as error:
+            install = f"pip install {error.name}"
+            raise ImportError(
+                f"quadlib.{name} needs {error.name}, which is not installed: {install}."
+            ) from None
     if name in _OF_EXERCISES:
         return getattr(import_module("quadlib.exercises"), name)
     raise AttributeError(f"module 'quadlib' has no attribute {name!r}")

@@ -119,7 +119,7 @@ def _rms(sample: Array) -> tuple[float, float]:
 def _slope(x: Array, y: Array, error: Array) -> tuple[float, float]:
     """Slope of the weighted straight line through y(x), and its standard error."""
     weight = error**-2
-    centred = x - (weight * x).sum() / weight.sum()
+    centred = x - np.average(x, weights=weight)
     size = (weight * centred**2).sum()
     return float((weight * centred * y).sum() / size), float(size**-0.5)
 

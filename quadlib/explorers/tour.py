@@ -131,10 +131,10 @@ class Tour(Explorer):
         high = min(ode.loss.max(), 1.5 * max(ode.loss[0], setting.half))
         end = min(setting.end, controls.round_up(2 * ode.alpha[-1]))
         self.live.limits(self.left, (0.0, end), (0.0, controls.round_up(1.1 * high)))
-        tall = controls.round_up(1.1 * min(float(overlaps[0].max()), 2 * setting.task.p))
+        tall = controls.round_up(1.1 * min(float(np.max(overlaps[0])), 2 * setting.task.p))
         self.live.limits(self.right, (0.0, end), (0.0, tall))
         caption = _caption(setting, ode, escape, overlaps)
-        if max(ode.loss.max() / self.left.get_ylim()[1], overlaps[0].max() / tall) > 1:
+        if max(ode.loss.max() / self.left.get_ylim()[1], float(np.max(overlaps[0])) / tall) > 1:
             caption = caption._replace(alt=f"{caption.alt} The ODE leaves the picture above.")
         if setting.runs:
             self.later(self.runs(setting, caption, escape))
