@@ -17,21 +17,27 @@
 #
 # Why does the loss rest on a plateau, and what lies around the solutions?
 #
-# **What you will learn.** The plateau is a saddle: exactly p p\* directions lead down, out of the p N
-# there are. Zero-loss solutions are minima with many flat directions, of two kinds: some lead along the
-# manifold of solutions, along the others the loss grows only with the fourth power of the distance. With a
-# finite sample of data, the directions that lead down can be seen once there are enough samples per
+# **What you will learn.** The plateau is a saddle: out of the p N directions in which the weights can move,
+# exactly p p\* lead down. Zero-loss solutions are minima with many flat directions, of two kinds: some lead
+# along the manifold of solutions, along the others the loss grows only with the fourth power of the distance.
+# On a finite sample of data, the directions that lead down can be seen once there are enough samples per
 # dimension.
 #
-# **You need** the tour and the meaning of Q and M (notebook 01). About 25 minutes.
+# **You need** the overlaps Q and M and the plateau ([notebook 00](00_tour.ipynb), [notebook 02](02_escape.ipynb)), and second
+# derivatives of a function of many variables: the Hessian, its eigenvalues, saddle and minimum.
+#
+# **Time.** About 50 minutes, and 50 for the exercises.
 #
 # | here | in the library | meaning |
 # |---|---|---|
-# | w = W/√N | `Weights.W / sqrt(N)` | the coordinates in which we differentiate |
-# | Hessian | `hessian_spectrum`, `hessian_operator` | second derivatives of the population loss |
-# | index | `Spectrum.index` | number of negative eigenvalues |
-# | nullity | `Spectrum.nullity` | number of eigenvalues that are zero |
-# | plateau | `plateau` | students with no overlap with the teacher: M = 0, Q = q I |
+# | student, teacher | `Task(p, p_star)` | two networks, of p and p\* quadratic units |
+# | w = W/√N | `Weights.W / sqrt(N)` | the coordinates in which we differentiate: one row of N numbers for each unit |
+# | Q, M | `Overlaps` | wwᵀ and ww\*ᵀ, all that the loss depends on |
+# | Hessian | `hessian_spectrum` | matrix of the p N × p N second derivatives of the population loss |
+# | index | `Spectrum.index` | number of negative eigenvalues: directions that lead down |
+# | nullity | `Spectrum.nullity` | number of eigenvalues that are zero: flat directions |
+# | plateau | `plateau` | no overlap with the teacher: M = 0, Q = q I |
+# | solution | | zero loss: wᵀw/p = w\*ᵀw\*/p\* |
 # | empirical Hessian | `empirical_hessian_operator` | second derivatives of the loss on n samples |
 
 # %%
@@ -39,126 +45,195 @@ import numpy as np
 
 import quadlib as ql
 from quadlib import claims, plotting
-from quadlib.claims import landscape as look
+from quadlib.notation import number
+
+
+def on_plateau(task):
+    """Overlaps on the plateau of gradient flow."""
+    return ql.Overlaps(ql.plateau(task).q * np.eye(task.p), np.zeros((task.p, task.p_star)))
+
+
+def solution(task):
+    """Overlaps of a zero-loss solution for T = I: p* units fit the teacher, the others are zero."""
+    size = np.sqrt(task.p / task.p_star)
+    fit = size * np.eye(task.p, task.p_star)
+    return ql.Overlaps(fit @ fit.T, fit)
+
 
 # %% [markdown]
 # ## A small problem for p N unknowns
 #
-# The loss depends on the weights only through Q = wwᵀ and M = ww\*ᵀ. Split a displacement of the students
-# into the part inside the span of the rows of w and w\*, of dimension p + p\*, and the part outside. The
-# Hessian does not mix them, and outside all directions are alike. So the p N eigenvalues are those of one
-# matrix of size p (p + p\*), and p more, each of which occurs N − p − p\* times (equations 7.1 to 7.3 of
-# `docs/theory.md`).
+# The loss depends on the weights only through Q = wwᵀ and M = ww\*ᵀ. Split a displacement of the weights into
+# the part inside the span of the rows of w and w\*, which has p + p\* dimensions, and the part outside. The
+# Hessian does not mix the two, and outside all directions are alike. So its p N eigenvalues are those of one
+# matrix of size p (p + p\*), and p more, each of which occurs N − p − p\* times (equations
+# [(7.1)](../docs/theory.md#eq-7-1) to [(7.3)](../docs/theory.md#eq-7-3)). A spectrum at N = 10¹² costs as much
+# as one at N = 20.
 #
-# **Predict.** The spectrum at N = 10¹² costs as much as at N = 20, and the multiplicities add up to p N.
-#
-# **Run.**
+# On the plateau all p units are alike, and nothing has been learned of the p\* teacher units.
+
+# %%
+leads_down = ql.predict(
+    "How many of the p N directions lead down on the plateau, p = 4, p* = 2, N = 10¹²?"
+)
+leads_down
 
 # %%
 task = ql.Task(p=4, p_star=2)
-top = ql.plateau(task)
-saddle = ql.Overlaps(top.q * np.eye(4), np.zeros((4, 2)))
-
+saddle = on_plateau(task)
 for N in (20, 10**6, 10**12):
     spectrum = ql.hessian_spectrum(task, saddle, N)
-    print(f"N = {N}: {spectrum.multiplicities.sum()} eigenvalues, index {spectrum.index}")
+    print(f"N = {number(N)}: {spectrum.multiplicities.sum()} eigenvalues, index {spectrum.index}")
     for value, count in zip(spectrum.values, spectrum.multiplicities, strict=True):
-        print(f"   {value:8.4f}  × {count}")
+        print(f"   {number(value):>6}  × {count}")
+leads_down.compare(spectrum.index, "p p*, whatever N is")
 
 # %% [markdown]
-# **Verdict.** The index is p p\* = 8 at every N, and the lowest eigenvalue is −4/(p p\*). The rest of the
-# space, nearly all of it, is flat to second order at the plateau: a student that turns within the
-# N − p − p\* dimensions in which nothing is to be learned changes no output on average.
+# **Verdict.** The index is p p\* = 8 at every N: each unit may turn towards each teacher unit. The lowest
+# eigenvalue is −4/(p p\*) (equation [(7.4)](../docs/theory.md#eq-7-4)). The rest of the space, nearly all of it,
+# is flat to second order at the plateau: a unit that turns within the N − p − p\* dimensions in which nothing is
+# to be learned changes no output on average.
 #
 # Compare with a zero-loss solution.
 
 # %%
 N = 10**4
 fig, axes = plotting.figure(2)
-states = {"plateau": saddle, "solution": look.solution(task)}
 words = []
-for ax, (name, state) in zip(axes, states.items(), strict=True):
+for ax, (name, state) in zip(
+    axes, {"plateau": saddle, "solution": solution(task)}.items(), strict=True
+):
     spectrum = ql.hessian_spectrum(task, state, N)
     plotting.spectrum_bars(ax, spectrum)
-    ax.set(title=f"{name}, N = {N}", xlim=(-1, 2.5))
-    words.append(f"{name}: index {spectrum.index}, {spectrum.nullity} zeros of {4 * N}")
+    ax.set(title=f"{name}, N = {number(N)}", xlim=(-1, 2.5))
+    words.append(
+        f"{name}: {spectrum.index} eigenvalues below zero, {number(spectrum.nullity)} zeros of {number(4 * N)}"
+    )
+    print(words[-1])
 plotting.Picture(fig, plotting.sentence("multiplicity against eigenvalue", *words))
 
 # %% [markdown]
-# Negative eigenvalues are orange. The solution has none: it is a minimum, but one with a large flat space.
+# **What to see.** Each stem is one eigenvalue, its height is how often it occurs (on a logarithmic scale); the
+# stem below zero has a colour of its own. The solution has none: it is a minimum, but one with a large flat
+# space.
 #
+# **Exactly zero, or nearly.** The zeros above belong to the plateau of gradient flow. At a finite learning rate
+# the plateau lies a little higher, because gradient noise makes the weights longer, and a run is never exactly
+# on it. The flat eigenvalues are then small instead of zero: they are (2/p)(s + 2q/p) with s = q − 1, and on the
+# plateau of SGD s + 2q/p is of the order of η (equation [(3.3)](../docs/theory.md#eq-3-3)). So the explorer
+# below, which follows a run at η = 0.05, counts no eigenvalue that *is* zero where this figure counts nearly
+# all of them.
+
+# %%
+noisy = ql.Overlaps(ql.plateau(task, eta=0.05).q * np.eye(4), np.zeros((4, 2)))
+for name, state in {"gradient flow": saddle, "SGD at η = 0.05": noisy}.items():
+    spectrum = ql.hessian_spectrum(task, state, N)
+    most = spectrum.multiplicities.argmax()
+    print(f"plateau of {name}: {number(spectrum.nullity)} zeros; the commonest eigenvalue is "
+          f"{number(spectrum.values[most])}, {number(int(spectrum.multiplicities[most]))} times")  # fmt: skip
+
+# %% [markdown]
 # ## Three directions
 #
-# Take unit vectors V and follow the loss along w + εV:
+# Take a displacement V of length one and follow the loss along w + εV:
 #
-# - from the plateau, one student moves towards one teacher (*negative*);
-# - from a solution, a student that is zero moves out of the teacher's span (*quartic*);
-# - from a solution, all students are rotated among themselves (*tangent*): the rotation itself stays on the
-#   manifold of solutions, and the straight line along its tangent leaves it.
+# - *negative*: from the plateau, one unit moves towards one teacher unit;
+# - *surplus*: from a solution, a unit that is zero moves out of the teacher's span;
+# - *tangent*: from a solution, two units are rotated into each other. The rotation stays on the manifold of
+#   solutions; the straight line along its tangent leaves it.
 #
-# **Predict.** Along the negative direction the loss falls as ½ · 4/(p p\*) ε². Along the quartic direction it
-# grows as ε⁴ (3/2)/p². Along a rotation it stays zero.
+# Along the negative direction the loss falls as ½ · 4/(p p\*) ε². The other two are flat: the Hessian
+# says zero. What the loss does beyond second order, it does not say.
+
+# %%
+power = ql.predict("Along the surplus direction the loss grows as ε to the power …?")
+power
+
+# %%
+straight = ql.predict(
+    "And along the straight tangent of the manifold of solutions?",
+    ["the loss stays zero", "it grows as ε²", "it grows as ε⁴"],
+)
+straight
 
 # %%
 small = ql.Task(p=3, p_star=1)
 rng = np.random.default_rng(0)
-solved = look.solution(small).weights(small, 20, rng)
-stuck = look.on_plateau(small).weights(small, 20, rng)
-generator = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-tangent = generator @ solved.W
+solved = solution(small).weights(small, 20, rng)
+stuck = on_plateau(small).weights(small, 20, rng)
+
+negative = np.zeros((3, 20))
+negative[0] = stuck.W_star[0] / np.linalg.norm(stuck.W_star[0])
+surplus = np.zeros((3, 20))
+surplus[-1] = np.linalg.svd(np.vstack([solved.W, solved.W_star]))[2][-1]  # outside both spans
+tangent = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]) @ solved.W
 tangent /= np.linalg.norm(tangent)
-size = np.linalg.norm(solved.W) / np.sqrt(20)
+
+
+def losses(weights, V, eps):
+    """Loss at w + εV for each ε."""
+    moved = (ql.Weights(weights.W + e * np.sqrt(20) * V, weights.W_star) for e in eps)
+    return np.array([ql.loss(small, there.overlaps) for there in moved])
 
 
 def rotated(eps):
-    """Turn the first two students into each other by the angle that moves the weights by eps."""
-    angle = eps / size
+    """Turn the first two units into each other, by the angle that moves the weights by ε."""
+    angle = eps * np.sqrt(20) / np.linalg.norm(solved.W)
     turn = np.eye(3)
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     return ql.Weights(turn @ solved.W, solved.W_star)
 
 
 eps = np.geomspace(0.01, 1.0, 30)
-quartic = look.loss_along(solved, look.flat_direction(solved), eps)
-straight = look.loss_along(solved, tangent, eps)
-level = ql.loss(small, stuck.overlaps)
-drop = level - look.loss_along(stuck, look.negative_direction(stuck), eps)
-along = np.array([ql.loss(small, rotated(e).overlaps) for e in eps])
+drop = ql.loss(small, stuck.overlaps) - losses(stuck, negative, eps)
+along = {"surplus": losses(solved, surplus, eps), "tangent": losses(solved, tangent, eps)}
+circle = max(ql.loss(small, rotated(e).overlaps) for e in eps)
 
 fig, ax = plotting.figure(width=7.0)
-ax.loglog(eps, drop, color=plotting.PALETTE["flow"], label="negative: drop below the plateau")
-ax.loglog(eps, quartic, color=plotting.PALETTE["ode"], label="quartic: loss")
-ax.loglog(eps, straight, "--", color=plotting.PALETTE["theory"], label="straight tangent: loss")
-ax.loglog(eps, 2 / 3 * eps**2, "k:", lw=1, label="predictions")
-ax.loglog(eps, 1.5 / 9 * eps**4, "k:", lw=1)
+ax.loglog(
+    eps, drop, color=plotting.PALETTE["negative"], lw=2, label="negative: drop below the plateau"
+)
+ax.loglog(eps, along["surplus"], color=plotting.PALETTE["ode"], lw=5, label="surplus: loss")
+ax.loglog(eps[::3], along["tangent"][::3], "o", mfc="white", color=plotting.PALETTE["ode"],
+          label="straight tangent: loss, on the same line")  # fmt: skip
+bound = dict(color=plotting.PALETTE["theory"], ls=":", lw=1.2)
+ax.loglog(eps, 2 / 3 * eps**2, label="predicted, ε² and ε⁴", **bound)
+ax.loglog(eps, 1.5 / 9 * eps**4, **bound)
 ax.set(xlabel="distance ε", ylabel="loss or drop", ylim=(1e-9, 2))
 ax.legend()
-exponents = [np.polyfit(np.log(eps[:15]), np.log(y[:15]), 1)[0] for y in (drop, quartic, straight)]
+few = slice(0, 15)
+slopes = [np.polyfit(np.log(eps[few]), np.log(y[few]), 1)[0] for y in (drop, *along.values())]
 plotting.Picture(
     fig,
-    f"Loss against distance, both logarithmic: exponents {exponents[0]:.2f} along the negative, "
-    f"{exponents[1]:.2f} along the quartic and {exponents[2]:.2f} along the straight tangent "
-    "direction.",
+    f"Loss against distance, both logarithmic: it falls with exponent {slopes[0]:.2f} along the "
+    f"negative direction and grows with exponents {slopes[1]:.2f} and {slopes[2]:.2f} along surplus "
+    "and straight tangent, which coincide.",
 )
 
 # %%
-print(f"largest loss along the rotation: {along.max():.1e}")
-print(f"quartic: loss/ε⁴ = {quartic[-1] / eps[-1] ** 4:.4f}, predicted {1.5 / 9:.4f}")
+print("exponents: negative {:.2f}, surplus {:.2f}, straight tangent {:.2f}".format(*slopes))
 print(f"negative: drop/ε² = {drop[0] / eps[0] ** 2:.4f}, predicted {2 / 3:.4f}")
+print(f"surplus: loss/ε⁴ = {along['surplus'][-1] / eps[-1] ** 4:.4f}, predicted {1.5 / 9:.4f}")
+print(f"largest loss along the rotation itself: {number(circle, 1)}")
+power.compare(round(slopes[1], 2), "flat to second order, and the third order vanishes")
+straight.compare("it grows as ε⁴", "the straight line leaves the curved manifold")
 
 # %% [markdown]
-# **Verdict.** The rotation costs nothing. The straight line along its tangent does: it leaves the manifold at
-# second order in ε, and the loss is quadratic in that, hence of fourth order; the two quartic curves coincide,
-# because the same formula holds along every flat direction. The Hessian cannot tell the two
-# kinds of flat direction apart. Their numbers differ, though: p p\* − p\*(p\* + 1)/2 are tangent to the
-# manifold, whatever N, and (p − p\*)(N − p\*) belong to the surplus students. The latter make the approach to
-# zero loss slow when p > p\*: a quartic valley has no restoring rate, and the loss falls as 1/α² instead of
-# exponentially (notebook 03).
+# **Verdict.** The rotation costs nothing, to rounding. The straight line along its tangent does: it leaves the
+# manifold by a distance of order ε², and the loss is quadratic in that, hence of fourth order. The markers lie on
+# the thick line because one formula holds along every flat direction. So the Hessian cannot tell the two kinds of
+# flat direction apart. Their numbers differ, though: p p\* − p\*(p\* + 1)/2 are tangent to the manifold, whatever
+# N is ([notebook 04](04_implicit_bias.ipynb)), and (p − p\*)(N − p\*) belong to surplus units. The latter make the
+# approach to zero loss slow when p > p\*: a quartic valley has no restoring rate, and the loss falls as 1/α²
+# instead of exponentially ([notebook 03](03_overparameterization.ipynb), equation [(6.8)](../docs/theory.md#eq-6-8)).
 #
 # ## Along a run
 #
-# **Predict.** A run starts at random, close to M = 0, so the p p\* descent directions are there from the
-# beginning. They are used up as overlaps with the teacher grow.
+# A run starts at random, close to M = 0, so the p p\* directions of descent are there from the beginning.
+
+# %%
+after = ql.predict("How many directions of steep descent are left after the escape?")
+after
 
 # %%
 start = ql.random_overlaps(task, N, rng=1)
@@ -172,95 +247,126 @@ steep = [int(s.multiplicities[s.values < -0.05].sum()) for s in spectra]
 fig, (left, right) = plotting.figure(2)
 plotting.loss_curves(left, run, label="loss")
 plotting.plateau_line(left, ql.plateau(task, 0.05).loss)
-left.plot(run.alpha, lowest, color=plotting.PALETTE["flow"], label="lowest eigenvalue")
+left.plot(run.alpha, lowest, color=plotting.PALETTE["negative"], label="lowest eigenvalue")
 left.axhline(0, color="0.6", lw=0.8)
 left.set(ylabel="loss, eigenvalue", ylim=(-0.75, 0.85))
 left.legend()
-right.step(run.alpha, steep, where="mid", color=plotting.PALETTE["flow"])
+right.step(run.alpha, steep, where="mid", color=plotting.PALETTE["negative"])
 right.set(xlabel="α = samples / N", ylabel="eigenvalues below −0.05", ylim=(0, 9))
 escape = run.escape_time()
 plotting.Picture(
     fig,
     f"Left: the loss leaves the plateau at α = {escape:.0f}, where the lowest eigenvalue rises "
-    f"from {lowest[20]:.2f} to {lowest[-1]:.3f}. Right: eigenvalues below −0.05: {steep[0]} at the "
+    f"from {number(lowest[20], 2)} to {number(lowest[-1], 1)}. Right: eigenvalues below −0.05: {steep[0]} at the "
     f"start, {steep[20]} on the plateau, {steep[-1]} at the end.",
 )
 
+# %%
+print(f"escape at α = {escape:.0f}; eigenvalues below −0.05 at α = 0, 20, 120:",
+      *(steep[i] for i in (0, 20, 120)))  # fmt: skip
+after.compare(steep[-1], "all p p* of them are used up")
+
 # %% [markdown]
 # **Verdict.** There are p p\* = 8 directions of steep descent at the start and on the plateau, and none after
-# the escape. We count eigenvalues below −0.05 and not below zero, because for p > p\* the
-# run never ends: on the power law the surplus students leave tiny negative eigenvalues, which vanish only in
-# the limit.
+# the escape: they are used up as the units align with the teacher. We count eigenvalues below −0.05 and not below
+# zero, because for p > p\* the run never ends: on the power law the surplus units leave tiny negative
+# eigenvalues, which vanish only in the limit. (The lowest one deepens first, while the norms adjust.)
 #
-# SGD at finite N sees the same saddle. Here is one run of the exact chain, on its plateau:
+# SGD at finite N sees the same saddle. Here is one run of the exact chain, at its start and on its plateau:
 
 # %%
 sgd = ql.simulate(task, None, eta=0.02, alpha=[0.0, 40.0], N=N, rng=1, progress=False)
 for alpha, Q, M in zip(sgd.alpha, sgd.Q, sgd.M, strict=True):
     spectrum = ql.hessian_spectrum(task, ql.Overlaps(Q, M), N)
-    print(f"α = {alpha:.0f}: index {spectrum.index}, lowest eigenvalue {spectrum.values[0]:.3f}")
+    print(
+        f"α = {alpha:.0f}: index {spectrum.index}, lowest eigenvalue {number(spectrum.values[0])}"
+    )
 
 # %% [markdown]
 # ## With a finite sample
 #
 # In practice the Hessian is measured on n samples. Each sample adds a random matrix of rank p, and the flat
-# eigenvalues spread into a bulk. The directions that lead down show only if they stand clear of it: a
-# transition in n/N (Baik, Ben Arous and Péché; for this network at a random start see
-# [arXiv:2510.18435](https://arxiv.org/abs/2510.18435)).
-#
-# **Predict.** The bulk shrinks as n/N grows, and the p p\* outliers approach −4/(p p\*), with a distance that
-# falls as N/n.
+# eigenvalues spread into a bulk. The directions that lead down show only if they stand clear of it: a transition
+# in n/N (Baik, Ben Arous and Péché; for this network at a random start see
+# [arXiv:2510.18435](https://arxiv.org/abs/2510.18435)). The bulk shrinks as n/N grows, and the outliers approach
+# −4/(p p\*).
+
+# %%
+outliers = ql.predict(
+    "With p = 2, p* = 1 and 64 samples per dimension: how many eigenvalues stand clear below the bulk?"
+)
+outliers
 
 # %%
 pair = ql.Task(p=2, p_star=1)
 ratios = np.array([2, 4, 8, 16, 32, 64])
-spectra = [look.sampled_spectrum(pair, 100, ratio, seed=0) for ratio in ratios]
+
+
+def sampled(ratio, N=100):
+    """Eigenvalues of the plateau's Hessian on ratio · N samples, fresh ones for each ratio."""
+    rng = np.random.default_rng((5, ratio))
+    weights = on_plateau(pair).weights(pair, N, rng)
+    X = rng.standard_normal((ratio * N, N))
+    operator = ql.empirical_hessian_operator(weights, X)
+    return np.linalg.eigvalsh(operator @ np.eye(pair.p * N))
+
+
+spectra = {int(ratio): sampled(int(ratio)) for ratio in ratios}
 fig, (left, right) = plotting.figure(2)
-for ratio, shade in ((4, "sgd"), (64, "ode")):
-    values = spectra[list(ratios).index(ratio)]
-    color = plotting.PALETTE[shade]
-    left.hist(values, np.linspace(-4, 4, 81), histtype="step", lw=1.5, color=color,
-              label=f"n/N = {ratio}")  # fmt: skip
-left.axvline(-2, color="k", ls=":", lw=1, label="population, −4/(p p*)")
+for ratio, style in ((4, "--"), (64, "-")):
+    left.hist(spectra[ratio], np.linspace(-4, 4, 81), histtype="step", lw=1.5, ls=style,
+              color=plotting.PALETTE["sgd"], label=f"n/N = {ratio}")  # fmt: skip
+left.axvline(-2, label="population, −4/(p p*)", **bound)
 left.set(xlabel="eigenvalue", ylabel="count", yscale="log", ylim=(0.8, 300))
 left.legend(fontsize="small")
-for i, label in enumerate(["lowest", "second", "third"]):
-    right.semilogx(ratios, [v[i] for v in spectra], "o-", label=label, base=2,
-                   color=plotting.PALETTE[["negative", "theory", "sgd"][i]])  # fmt: skip
-right.axhline(-2, color="k", ls=":", lw=1)
+for i, (label, marker) in enumerate({"lowest": "o-", "second": "s-", "third": "^:"}.items()):
+    color = plotting.PALETTE["negative" if i < 2 else "sgd"]
+    right.semilogx(
+        ratios, [v[i] for v in spectra.values()], marker, label=label, base=2, color=color
+    )
+right.axhline(-2, **bound)
 right.set(xlabel="samples per dimension n/N", ylabel="eigenvalue")
+right.set_xticks(ratios, [str(r) for r in ratios])
 right.legend()
+first, last = spectra[2], spectra[64]
 plotting.Picture(
     fig,
     f"Left: histograms of eigenvalues for n/N = 4 and 64, the second with two separate ones near "
-    f"{spectra[-1][0]:.2f}. Right: the three lowest eigenvalues against n/N; from the smallest "
-    f"to the largest n/N the second goes from {spectra[0][1]:.2f} to {spectra[-1][1]:.2f}, the third "
-    f"from {spectra[0][2]:.2f} to {spectra[-1][2]:.2f}.",
+    f"{number(last[0], 2)}. Right: the three lowest eigenvalues against n/N; from the smallest to the "
+    f"largest n/N the second goes from {number(first[1], 2)} to {number(last[1], 2)}, the third from "
+    f"{number(first[2], 2)} to {number(last[2], 2)}.",
 )
 
+# %%
+print("n/N = 64: lowest eigenvalues", *(number(value) for value in last[:4]))
+outliers.compare(int((last < -1.5).sum()), "p p* again")
+
 # %% [markdown]
-# **Verdict.** Two eigenvalues, p p\* of them, separate from the bulk and approach the dotted line. The
-# exponent is measured in the claims below. Products with the empirical Hessian cost O(n N p), and
-# `empirical_hessian_operator` never forms the matrix; here is Lanczos on a larger problem.
+# **Verdict.** Two eigenvalues, p p\* of them, separate from the bulk and approach the dotted line; the third
+# stays with the bulk. How fast they approach it is measured in the claims below. Products with the empirical
+# Hessian cost O(n N p), and `empirical_hessian_operator` never forms the matrix; here is Lanczos' method on a
+# larger problem.
 
 # %%
 from scipy.sparse.linalg import eigsh
 
-weights = look.on_plateau(pair).weights(pair, 400, rng=0)
+weights = on_plateau(pair).weights(pair, 400, rng=0)
 X = np.random.default_rng(1).standard_normal((40 * 400, 400))
 operator = ql.empirical_hessian_operator(weights, X)
 lowest = np.sort(eigsh(operator, k=3, which="SA", tol=1e-4, return_eigenvectors=False))
-print(f"{operator.shape[0]} unknowns, n/N = 40: lowest eigenvalues", lowest.round(3))
+print(f"{operator.shape[0]} unknowns, n/N = 40: lowest eigenvalues", *map(number, lowest))
 
 # %% [markdown]
 # ## Explore
 #
 # - **α along the run**: where on the run the Hessian is taken, in percent of its length.
-# - **students p**, **teachers p\***: the run is that of the ODE from a random start.
+# - **units p**, **teacher units p\***: the run is that of the ODE from a random start, at η = 0.05.
 # - **samples / N**: size of the sample for the lower spectrum.
 #
-# Move α from the start over the plateau to the end, and watch the orange eigenvalues. Then ask how many
-# samples per dimension it takes to see them in the lower picture. The button *data* lists the eigenvalues.
+# Move α from the start over the plateau to the end, and watch the eigenvalues below zero. Then ask how many
+# samples per dimension it takes to see them in the lower picture. The button *data* lists the eigenvalues. (The
+# run is at a finite η and never exactly at rest, so that hardly any eigenvalue is zero to the last digit; see
+# "Exactly zero, or nearly" above.)
 
 # %%
 ql.explorers.landscape()
@@ -268,50 +374,68 @@ ql.explorers.landscape()
 # %% [markdown]
 # ## Exercises
 #
-# **1 (change a number).** What is the index of the plateau for p = 6, p\* = 3? And of the point M = 0 with
-# Q = I, where a run starts?
+# Put your answer in place of the dots and run the cell; it says right, or gives a hint. A number counts as right within
+# one part in a thousand, if nothing else is said. The [solutions](solutions/05_landscape_solutions.ipynb) have the way to each answer.
+#
+# **05.1 (change a number).** What is the index of the plateau for p = 6, p\* = 3? And that of the point M = 0,
+# Q = I, where a run starts? Two numbers.
 
-# %% jupyter={"source_hidden": true}
-six = ql.Task(6, 3)
-for q in (ql.plateau(six).q, 1.0):
-    state = ql.Overlaps(q * np.eye(6), np.zeros((6, 3)))
-    print(f"q = {q:.3f}: index {ql.hessian_spectrum(six, state, 1000).index}, p p* = {6 * 3}")
-
-# %% [markdown]
-# **2 (unequal teachers).** Take T = diag(1.5, 0.5). How deep are the descent directions of each teacher?
-# Which one is learned first?
-
-# %% jupyter={"source_hidden": true}
-unequal = ql.Task(4, 2, T=[1.5, 0.5])
-state = ql.Overlaps(ql.plateau(unequal).q * np.eye(4), np.zeros((4, 2)))
-spectrum = ql.hessian_spectrum(unequal, state, 1000)
-print("negative eigenvalues", spectrum.values[spectrum.values < 0].round(4), "each p times")
-print("predicted −4 T_r/(p p*):", [-4 * t / 8 for t in (1.5, 0.5)])
-# The deeper one belongs to the larger T_r, which grows faster and is learned first (notebook 06).
+# %%
+answer = ...
+ql.check("05.1", answer)
 
 # %% [markdown]
-# **3 (count).** Check that the zero eigenvalues of a solution are tangent directions plus surplus directions.
+# **05.2 (compute).** The teacher has units of unequal length, T = diag(1.5, 0.5), and p = 4. How deep are the two
+# kinds of negative eigenvalues on the plateau? Two numbers, the lower first. Which teacher unit is learned first?
+# (See [notebook 06](06_beyond.ipynb).)
 
-# %% jupyter={"source_hidden": true}
-for p, k in ((2, 1), (4, 2), (5, 5)):
-    both = ql.Task(p, k)
-    nullity = ql.hessian_spectrum(both, look.solution(both), N).nullity
-    tangents, surplus = p * k - k * (k + 1) // 2, (p - k) * (N - k)
-    print(f"p = {p}, p* = {k}: nullity {nullity} = {tangents} + {surplus}")
-    assert nullity == tangents + surplus
+# %%
+answer = ...
+ql.check("05.2", answer)
 
 # %% [markdown]
-# **4 (derive).** Why is the lowest eigenvalue at the plateau −4/(p p\*), and the growth rate of M in notebook
-# 02 equal to 4η/p\*? Hint: averaged over samples, SGD follows dw/dα = −ηp ∇L.
+# **05.3 (compute).** How many zero eigenvalues has the Hessian at a solution with p = 5, p\* = 3, N = 1000? Count
+# them with the library, then account for them as tangent plus surplus directions.
 
-# %% jupyter={"source_hidden": true}
-# Along an eigenvector of the Hessian with eigenvalue h a displacement grows at rate −η p h, that
-# is 4η/p* for h = −4/(p p*).
-eta, p, p_star = 0.05, 4, 2
-print(-eta * p * (-4 / (p * p_star)), "=", 4 * eta / p_star)
+# %%
+answer = ...
+ql.check("05.3", answer)
+
+# %% [markdown]
+# **05.4 (derive).** Averaged over samples and to first order in η, SGD follows dw/dα = −η p ∇L. At what rate does
+# a small overlap M grow on the plateau of gradient flow for p = 4, p\* = 2, η = 0.05? Obtain it from the lowest
+# eigenvalue alone, and compare with [notebook 02](02_escape.ipynb).
+
+# %%
+answer = ...
+ql.check("05.4", answer)
+
+# %% [markdown]
+# **05.5 (derive).** The loss is L = ½ (tr b)² + tr b² with the N × N matrix b = wᵀw/p − w\*ᵀw\*/p\*
+# ([section 1](../docs/theory.md#section-1)). From a solution with p = 4, p\* = 2 one of the two units that are zero moves
+# out of the teacher's span by ε = 0.1. What is the loss then?
+
+# %%
+answer = ...
+ql.check("05.5", answer)
+
+# %% [markdown]
+# **05.6 (explain).** With p > p\* the loss falls as 1/α² at the end, with p = p\* exponentially. Which statement
+# says why?
+#
+# - (a) With p > p\* there are more tangent directions, along which the run drifts without end.
+# - (b) With p > p\* a unit that nobody needs has no restoring force to first order in its length, so that it
+#   shrinks ever more slowly.
+# - (c) With p > p\* the solutions have negative eigenvalues, at which the run is held up.
+
+# %%
+answer = ...
+ql.check("05.6", answer)
 
 # %% [markdown]
 # ## Claims
+#
+# What this notebook says, measured now: prediction, measurement, verdict.
 
 # %%
-claims.Table(claim.check() for claim in claims.of("05_landscape"))
+claims.table("05_landscape")
