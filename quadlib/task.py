@@ -20,7 +20,15 @@ from quadlib.checks import (
 )
 from quadlib.shapes import Array, Float
 
-__all__ = ["Moments", "Task", "check_task", "gaussian_moments", "joint_covariance"]
+__all__ = [
+    "Moments",
+    "Task",
+    "check_task",
+    "gaussian_moments",
+    "joint_covariance",
+    "loss_slope",
+    "mean_change",
+]
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -168,3 +176,32 @@ def gaussian_moments(
     Phi = s * C + 2 * CAC
     Gamma = mean_square[..., None, None] * C + 4 * s * CAC + 8 * CA @ CAC
     return Moments(mean_square, Phi, Gamma)
+
+
+def mean_change(
+    C: Float[Array, "*n d d"], task: Task, eta: float, spherical: bool, gradient_noise: bool
+) -> Float[Array, "*n p d"]:
+    """d[Q, M]/dα of the overlap ODE, for one C or a stack."""
+    p = task.p
+    moments = gaussian_moments(C, task.readout, task.label_noise)
+    change = -2 * eta * moments.Phi[..., :p, :]  # (2.1)
+    change[..., :p] *= 2  # (2.2)
+    if gradient_noise:
+        change[..., :p] += 4 * eta**2 * moments.Gamma[..., :p, :p]
+    if spherical:
+        own = np.arange(p)
+        half = change[..., own, own] / (2 * C[..., own, own])  # (2.3)
+        change -= half[..., :, None] * C[..., :p, :]
+        change[..., :p] -= half[..., None, :] * C[..., :p, :p]
+    return change
+
+
+def loss_slope(
+    C: Float[Array, "*n d d"], change: Float[Array, "*n p d"], readout: Float[Array, " d"]
+) -> Float[Array, "*n"]:
+    """dL/dα = s s' + 2 tr A C A C', from C and d[Q, M]/dα."""
+    p = change.shape[-2]
+    own, twice = np.arange(p), np.repeat([1.0, 2.0], [p, len(readout) - p])
+    s = np.trace(C * readout, axis1=-2, axis2=-1)
+    products = C[..., :p, :] * change * readout[:p, None] * readout * twice
+    return np.asarray(s * (change[..., own, own] @ readout[:p]) + 2 * products.sum((-2, -1)))

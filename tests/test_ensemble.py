@@ -160,7 +160,7 @@ def test_save_and_load_return_the_same_ensemble(tmp_path):
     damaged[len(damaged) // 2] ^= 255
     for data in (damaged, intact[:100], b"no archive"):
         (tmp_path / "broken.npz").write_bytes(data)
-        with pytest.raises(ValueError, match=r"path must be an ensemble written by"):
+        with pytest.raises(ValueError, match=r"written by Ensemble.save"):
             Ensemble.load(tmp_path / "broken.npz")
 
 
@@ -180,7 +180,7 @@ def test_arrays_are_read_only():
         ({"runs": 2.0}, TypeError, "runs must be an integer"),
         ({"seed": -1}, ValueError, "seed must be at least 0"),
         ({"seed": None}, TypeError, "seed must be an integer"),
-        ({"eta": np.nan}, ValueError, "eta must be finite"),
+        ({"eta": np.nan}, ValueError, "eta must be"),
         ({"N": 4}, ValueError, "N must be at least p"),
         ({"alpha": [2.0, 1.0]}, ValueError, "alpha must be increasing"),
         ({"method": "euler"}, ValueError, "method must be one of"),

@@ -1,13 +1,14 @@
 """Recording, escape time, save and load."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import quadlib as ql
 from quadlib.checks import recording_points
-from quadlib.trajectory import first_passage
+from quadlib.passage import first_passage, slope_at
 
 
 def run(T: object = None) -> ql.Trajectory:
@@ -51,6 +52,37 @@ def test_escape_time_is_where_the_loss_crosses_half_the_plateau() -> None:
     )
     assert abs(np.interp(time, fine.alpha, fine.loss) - level) < 2e-4
     assert trajectory.escape_time(1e-9) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("p", "k", "eta", "constraint"),
+    [(2, 2, 0.05, "free"), (4, 1, 0.08, "free"), (8, 4, 0.2, "free"), (3, 2, 0.05, "spherical")],
+)
+def test_a_coarse_grid_finds_the_escape_time(p: int, k: int, eta: float, constraint: Any) -> None:
+    """21 points up to α = 150 err by less than 0.1, also where the loss falls within one."""
+    task = ql.Task(p, k)
+    for seed in range(3):
+        state = ql.random_overlaps(task, 1000, seed, constraint=constraint)
+        coarse, fine = (
+            ql.integrate(
+                task, state, eta=eta, alpha=np.linspace(0, 150, n), constraint=constraint
+            ).escape_time()
+            for n in (21, 1501)
+        )
+        assert np.isfinite(fine)
+        assert abs(coarse - fine) < 0.1
+
+
+def test_the_slope_of_the_loss_is_its_derivative() -> None:
+    fine = ql.integrate(
+        ql.Task(3, 2, [1.0, 0.5], 0.1),
+        ql.random_overlaps(ql.Task(3, 2, [1.0, 0.5]), 100, 0),
+        eta=0.2,
+        alpha=10 + np.array([0.0, 1e-3, 2e-3]),
+        rtol=1e-13,
+    )
+    slope = slope_at(fine, np.array(1))
+    assert slope == pytest.approx((fine.loss[2] - fine.loss[0]) / 2e-3, rel=1e-6)
 
 
 def test_first_passage_of_literal_curves() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from quadlib.checks import Constraint, check_eta, check_flag, check_real, recording_points
 from quadlib.shapes import Array, Float
 from quadlib.state import Overlaps, Weights, check_start
-from quadlib.task import Task, gaussian_moments, joint_covariance
+from quadlib.task import Task, joint_covariance, mean_change
 from quadlib.trajectory import DivergenceError, Trajectory, versions
 
 __all__ = ["drift", "integrate"]
@@ -60,23 +60,8 @@ def drift(
     state = check_start(task, state, constraint)
     eta, gradient_noise = check_eta(eta), check_flag("gradient_noise", gradient_noise)
     C = joint_covariance(state.Q, state.M, task.T)
-    change = _drift(C, task, eta, constraint == "spherical", gradient_noise)
+    change = mean_change(C, task, eta, constraint == "spherical", gradient_noise)
     return change[:, : task.p].copy(), change[:, task.p :].copy()
-
-
-def _drift(C: Array, task: Task, eta: float, spherical: bool, gradient_noise: bool) -> Array:
-    """d[Q, M]/dα, shape (p, p + p*)."""
-    p = task.p
-    moments = gaussian_moments(C, task.readout, task.label_noise)
-    change = -2 * eta * moments.Phi[:p]  # (2.1)
-    change[:, :p] *= 2  # (2.2)
-    if gradient_noise:
-        change[:, :p] += 4 * eta**2 * moments.Gamma[:p, :p]
-    if spherical:
-        half = change.diagonal() / (2 * C.diagonal()[:p])  # (2.3)
-        change -= half[:, None] * C[:p]
-        change[:, :p] -= half * C[:p, :p]
-    return change
 
 
 def integrate(
@@ -132,7 +117,7 @@ def integrate(
     def derivative(_alpha: float, y: Array) -> Array:
         C[:p] = y.reshape(p, p + k)
         C[p:, :p] = C[:p, p:].T
-        return _drift(C, task, eta, constraint == "spherical", gradient_noise).ravel()
+        return mean_change(C, task, eta, constraint == "spherical", gradient_noise).ravel()
 
     scale_M = np.sqrt((state.M**2).mean()) or 1.0
     atol = np.broadcast_to(rtol * np.repeat([1.0, scale_M], [p, k]), (p, p + k)).ravel()

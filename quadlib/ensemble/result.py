@@ -3,16 +3,17 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from types import MappingProxyType
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
+from quadlib import archive
 from quadlib.checks import read_only
+from quadlib.passage import first_passage, slope_at
 from quadlib.shapes import Array, Bool, Float
 from quadlib.task import Task
-from quadlib.trajectory import escape_level, first_passage, read_archive, write_archive
+from quadlib.trajectory import Keeping, escape_level, frozen_meta
 
 __all__ = ["Ensemble", "EnsembleInterrupted", "StoreError"]
 
@@ -54,13 +55,17 @@ class Ensemble:
     def __post_init__(self) -> None:
         for name in _ARRAYS:
             object.__setattr__(self, name, read_only(getattr(self, name).view()))
-        object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
+        object.__setattr__(self, "meta", frozen_meta(self.meta))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        arrays = (getattr(self, name) for name in _ARRAYS)
+        return Ensemble, (self.task, *arrays, archive.thawed(self.meta))
 
     @cached_property
     def escape_times(self) -> Float[Array, " runs"]:
         """First α of each run at which the loss is half way from its floor to the plateau.
 
-        Linearly interpolated between recorded points; inf for a run that has not escaped, or
+        Interpolated as in `Trajectory.escape_time`; inf for a run that has not escaped, or
         that diverged before. Computed when first asked for.
 
         Raises
@@ -73,12 +78,11 @@ class Ensemble:
         docs/theory.md (4.4).
         """
         level = escape_level(self.task, self.meta["eta"], self.meta["constraint"])
-        with np.errstate(invalid="ignore"):  # inf - inf, in runs whose time is inf anyway
-            return read_only(first_passage(self.alpha, self.loss, level))
+        return read_only(first_passage(self.alpha, self.loss, level, partial(slope_at, self)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the ensemble to `path` as one compressed .npz file, with no pickled objects."""
-        write_archive(path, self.task, self.meta, **{name: getattr(self, name) for name in _ARRAYS})
+        archive.write(path, self, _ARRAYS)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Ensemble":
@@ -89,20 +93,32 @@ class Ensemble:
         ValueError
             If the file is not a saved ensemble, or is damaged.
         """
-        return read_archive(path, cls, "an ensemble written by Ensemble.save", _ARRAYS)
+        return archive.read(path, cls._checked, cls.__name__, _ARRAYS)
+
+    @classmethod
+    def _checked(cls, task: Task, *parts: Any) -> "Ensemble":
+        alpha, loss, Q, M, diverged, meta = parts
+        p, k, n, runs = task.p, task.p_star, len(alpha), len(diverged)
+        shapes = [(n,), (runs, n), (runs, n, p, p), (runs, n, p, k), (runs,)]
+        shapes_fit = [array.shape for array in parts[:-1]] == shapes
+        if not shapes_fit or not (np.diff(alpha, prepend=-1.0) > 0).all():
+            raise ValueError("alpha, loss, Q and M must fit each other, got other shapes or times")
+        whole = np.isfinite(loss)
+        if not (whole.all(-1) | diverged).all() or (whole[:, 1:] & ~whole[:, :-1]).any():
+            raise ValueError("loss must be finite until a run diverges, got something else")
+        archive.check_possible(task, Q[whole], M[whole], loss[whole], meta)
+        return cls(task, *parts)
 
 
-class EnsembleInterrupted(KeyboardInterrupt):
+class EnsembleInterrupted(Keeping, KeyboardInterrupt):
     """Ctrl-C: `ensemble` holds the runs that were finished, in order of their index."""
 
-    def __init__(self, message: str, ensemble: Ensemble) -> None:
-        super().__init__(message)
-        self.ensemble = ensemble
+    keeps = "ensemble"
+    ensemble: Ensemble
 
 
-class StoreError(OSError):
+class StoreError(Keeping, OSError):
     """The store cannot be written: `ensemble` holds the runs that were finished."""
 
-    def __init__(self, message: str, ensemble: Ensemble) -> None:
-        super().__init__(message)
-        self.ensemble = ensemble
+    keeps = "ensemble"
+    ensemble: Ensemble

@@ -29,6 +29,7 @@ __all__ = [
     "check_start",
     "loss",
     "random_frame",
+    "scaled_covariance",
     "teacher_split",
 ]
 
@@ -146,6 +147,16 @@ class Weights:
         return Task(len(self.W), len(self.W_star), T, label_noise)
 
 
+def scaled_covariance(
+    task: Task, Q: Float[Array, "*n p p"], M: Float[Array, "*n p k"]
+) -> Float[Array, "*n p+k p+k"]:
+    """C (1.6) in units in which both blocks are of order one: a small T counts like a large Q."""
+    Q_unit = np.sqrt(np.trace(Q, axis1=-2, axis2=-1))[..., None, None]
+    Q_unit = np.where(Q_unit > 0, Q_unit, 1.0)
+    T_unit = np.sqrt(np.trace(task.T))
+    return joint_covariance(Q / Q_unit**2, M / Q_unit / T_unit, task.T / T_unit**2)
+
+
 def check_start(
     task: Task, state: object, constraint: Constraint = "free", name: str = "state"
 ) -> Overlaps:
@@ -185,12 +196,7 @@ def check_start(
                 f"W_star must have the overlaps T of the task, got a deviation of {deviation:.2g}; "
                 "take the task from the weights: task = weights.task()."
             )
-    # in units in which both blocks are of order one, so that a small T counts as much as a large Q
-    unit = np.sqrt(np.repeat(
-        [np.trace(overlaps.Q) or 1.0, np.trace(task.T)], [task.p, task.p_star]
-    ))  # fmt: skip
-    C = joint_covariance(overlaps.Q, overlaps.M, task.T) / np.outer(unit, unit)
-    eigenvalues = np.linalg.eigvalsh(C)
+    eigenvalues = np.linalg.eigvalsh(scaled_covariance(task, overlaps.Q, overlaps.M))
     if eigenvalues[0] < -ROUNDING * eigenvalues[-1]:
         raise ValueError(
             "Q, M and T together must be a covariance (positive semidefinite), got eigenvalue "
