@@ -39,14 +39,14 @@ def first_passage(
     return np.asarray(np.where(reached, alpha[i] + span * share, math.inf))
 
 
-def _cubic_root(y: Array, end: Array, slope: Array, end_slope: Array) -> Array:
+def _cubic_root(y: Any, end: Any, slope: Any, end_slope: Any) -> Array:
     """Where in [0, 1] the cubic from 0 to `end` with these slopes passes `y`, by bisection."""
     left, right = np.zeros_like(y), np.ones_like(y)
     for _ in range(60):
         x = (left + right) / 2
         above = x * ((1 - x) ** 2 * slope + x * ((3 - 2 * x) * end - (1 - x) * end_slope)) > y
         left, right = np.where(above, x, left), np.where(above, right, x)
-    return right
+    return np.asarray(right)
 
 
 def slope_at(run: Any, index: Array) -> Float[Array, "*runs"]:
