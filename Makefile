@@ -19,7 +19,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Shapes are checked at run time in these; the loops that numba compiles cannot be
 comma := ,
-SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau trajectory bias escape late_time \
+SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau passage archive trajectory bias escape late_time \
   landscape ensemble dynamics.ode dynamics.flow) beartype.beartype)
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
