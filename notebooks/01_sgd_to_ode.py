@@ -18,19 +18,23 @@
 # One-pass SGD moves p·N weights by random steps. Why does it follow a smooth curve that knows nothing of N?
 #
 # **What you will learn.** What a step does to the overlaps depends on the sample only through p + p\* Gaussian
-# numbers, whose covariance *is* the overlaps. So the mean of a step is a closed function of the overlaps: an ODE.
-# You will measure that mean, see what the η² term in it is and what is lost without it, watch the distance
-# between SGD and the ODE fall as N^(-1/2), and see where it does not fall at all. At the end N disappears from the
-# cost of an *exact* simulation.
+# numbers, whose covariance *is* the overlaps. So the mean of a step is a function of the overlaps alone, and that makes
+# an ODE. You will measure that mean, see what its η² term is and what is lost without it, watch the distance between
+# SGD and the ODE fall as N^(−1/2), and see where it does not fall at all. At the end N disappears from the cost per
+# sample of an *exact* simulation.
 #
-# **You need** Gaussian vectors and averages; the tour (notebook 00) helps. About 25 minutes.
+# **You need** Gaussian vectors, their covariance, and that the variance of a sum of independent numbers is the sum of
+# their variances. [The tour](00_tour.ipynb) has the model. Three things are explained where they are used: Wick's rule
+# for averages of products of Gaussians, what a Markov chain is, and the Kolmogorov–Smirnov test.
+#
+# **Time.** About 65 minutes, and 40 for the exercises. It is best read in two sittings; a good place to stop is marked.
 #
 # | here | in the library | meaning |
 # |---|---|---|
-# | p, p\* | `task.p`, `task.p_star` | numbers of student and teacher units |
-# | w_i, w\*_r | rows of `Weights.W`, `Weights.W_star` | weight vectors of N entries of order one |
+# | p, p\* | `task.p`, `task.p_star` | numbers of units of the student and of the teacher |
+# | wᵢ, w\*ᵣ | rows of `Weights.W`, `Weights.W_star` | weight vectors of N entries of order one |
 # | Q, M, T | `Overlaps.Q`, `Overlaps.M`, `task.T` | W Wᵀ/N, W W\*ᵀ/N, W\* W\*ᵀ/N |
-# | λ, λ\* | fields | w·x/√N of a sample x, for students and teachers |
+# | λ, λ\* | fields | w·x/√N of a sample x, for the units of student and teacher |
 # | Δ | error | mean of λ² minus mean of λ\*² minus label noise |
 # | α | `trajectory.alpha` | samples seen, divided by N |
 # | η | `eta` | learning rate |
@@ -38,7 +42,7 @@
 # | drift | `drift(task, state, eta)` | dQ/dα and dM/dα |
 # | gradient noise | `integrate(..., gradient_noise=...)` | the η² term of the drift |
 #
-# Equation numbers are those of docs/theory.md.
+# The numbers of equations lead to the [theory](../docs/theory.md).
 
 # %%
 import numpy as np
@@ -46,16 +50,25 @@ from scipy import stats
 
 import quadlib as ql
 from quadlib import claims, plotting
-from quadlib.claims.dynamics import distance, mean_step, one_step
+from quadlib.notation import number
 
 PALETTE = plotting.PALETTE
+
+
+def distance(run, curve):
+    """Root mean square over time of the distance between two trajectories."""
+    squares = ((run.Q - curve.Q) ** 2).sum((1, 2)) + ((run.M - curve.M) ** 2).sum((1, 2))
+    return np.sqrt(squares.mean())
+
 
 # %% [markdown]
 # ## The question, as a picture
 #
-# We take one set of overlaps of order one as the start, and give it to SGD at three dimensions N. In each panel
-# the thin lines are runs with different samples; the thick line is the ODE this notebook derives. Both start from
-# the same overlaps.
+# We take one set of overlaps of order one as the start, and give it to SGD in three dimensions N. In each panel
+# the thin grey lines are six runs with different samples, and the thick blue line is the ODE which this notebook
+# derives. All start from the same overlaps.
+#
+# **See** how the grey lines close in on the blue one from left to right.
 
 # %%
 task, eta = ql.Task(p=4, p_star=2), 0.05
@@ -67,35 +80,42 @@ fig, axes = plotting.figure(3, height=3.2)
 spread = {}
 for ax, N in zip(axes, (100, 1000, 10_000), strict=True):
     runs = [
-        ql.simulate(task, start, eta=eta, alpha=alpha, N=N, rng=seed, progress=False)
+        ql.simulate(task, start, eta=eta, alpha=alpha, N=N, rng=(seed, N), progress=False)
         for seed in range(6)
     ]
-    for run in runs:
-        plotting.overlap_curve(ax, run, color=PALETTE["sgd"], lw=0.8)
+    for i, run in enumerate(runs):
+        label = "six runs of SGD" if i == 0 else None
+        plotting.overlap_curve(ax, run, color=PALETTE["sgd"], lw=0.8, label=label)
     plotting.overlap_curve(ax, ode, label="ODE")
-    ax.set(title=f"N = {N}", ylim=(-0.4, 1.4))
+    ax.set(title=f"N = {number(N)}", ylim=(0, 0.8), ylabel="M₁₁")
     spread[N] = np.std([run.M[-1, 0, 0] for run in runs])
-axes[0].legend()
+axes[0].legend(loc="lower right")
 plotting.Picture(
     fig,
     plotting.sentence(
-        "the overlap M[0, 0] of six SGD runs and of the ODE against α",
-        *(f"at N = {N} the runs end with a spread of {value:.2g}" for N, value in spread.items()),
+        "the overlap M₁₁ of six SGD runs and of the ODE against α",
+        *(f"at N = {number(N)} the runs end with a spread of {number(value, 2)}" for N, value in spread.items()),
     ),
-)
+)  # fmt: skip
 
 # %% [markdown]
-# The runs close in on one curve. Two things are to be explained: why there is a curve, and how fast they close in.
+# Two things are to be explained: why there is a curve, and how fast the runs close in on it.
 #
 # ## One step sees p + p\* Gaussian numbers
 #
 # A sample x ~ N(0, I) enters the network only through its fields λ = W x/√N and λ\* = W\* x/√N. They are linear in
-# x, hence jointly Gaussian with mean zero, and a Gaussian is known when its covariance is:
-#
-# $$ C = \begin{pmatrix} Q & M \\ M^T & T \end{pmatrix} \qquad (1.6) $$
-#
-# **Predict.** The covariance of the fields of many samples is the matrix of overlaps, whatever the N·(p + p\*)
-# weights behind it are.
+# x, hence jointly Gaussian with mean zero, and a Gaussian is known when its covariance is.
+
+# %%
+covariance = ql.predict(
+    "What is the covariance E[λ₁ λ₂] of the fields of two units of the student?",
+    ["the overlap Q₁₂", "Q₁₂/N, since x has N entries", "zero, since the sample is random"],
+)
+covariance
+
+# %% [markdown]
+# The covariance of all the fields together, those of the student first, is a matrix of p + p\* rows, here 4 + 2. We
+# draw 50 000 samples in N = 200 dimensions and compare it with the overlaps.
 
 # %%
 rng = np.random.default_rng(1)
@@ -106,6 +126,13 @@ C = np.block([[start.Q, start.M], [start.M.T, task.T]])
 measured = fields.T @ fields / samples
 error = np.sqrt((np.outer(np.diag(C), np.diag(C)) + C**2) / samples)  # of each entry
 worst = np.abs((measured - C) / error).max()
+candidates = {
+    covariance.choices[0]: C[0, 1],
+    covariance.choices[1]: C[0, 1] / N,
+    covariance.choices[2]: 0.0,
+}
+nearest = min(candidates, key=lambda words: abs(candidates[words] - measured[0, 1]))
+covariance.compare(nearest, f"measured {number(measured[0, 1])}, and Q₁₂ = {number(C[0, 1])}.")
 
 fig, (left, right) = plotting.figure(2, height=2.8)
 plotting.heat_map(left, C, name="overlaps [[Q, M], [Mᵀ, T]]")
@@ -114,89 +141,148 @@ fig.colorbar(image, ax=[left, right])
 plotting.Picture(
     fig,
     f"Two heat maps that look the same: the overlaps, and the covariance of the fields of "
-    f"{samples} samples. The largest deviation of an entry is {worst:.1f} standard errors.",
-)
+    f"{number(samples)} samples. The largest deviation of an entry is {number(worst, 2)} standard errors.",
+)  # fmt: skip
 
 # %% [markdown]
-# **Verdict.** They are the same matrix, up to the error of finitely many samples. From here on we may forget the
-# weights: every average over x is a Gaussian integral with covariance C.
+# The two matrices are the same up to the error of finitely many samples. This is equation
+# [(1.6)](../docs/theory.md#eq-1-6):
+#
+# $$ C = \begin{pmatrix} Q & M \\ M^T & T \end{pmatrix} . $$
+#
+# From here on we may forget the weights: every average over x is a Gaussian integral with covariance C, whatever the
+# N·(p + p\*) weights behind it are.
 #
 # ## The mean of one step
 #
-# One SGD step is (1.4)
+# One step of SGD is [(1.4)](../docs/theory.md#eq-1-4)
 #
 # $$ w_i \leftarrow w_i - \frac{2\eta\,\Delta\,\lambda_i}{\sqrt N}\, x . $$
 #
-# Multiply by w\*_r / N, and by w_j / N, to see what it does to the overlaps:
+# Multiply it by w\*ᵣ/N, and by wⱼ/N, to see what it does to the overlaps:
 #
 # $$ \delta M_{ir} = -\frac{2\eta}{N}\,\Delta\,\lambda_i\lambda^*_r, \qquad
 #    \delta Q_{ij} = -\frac{4\eta}{N}\,\Delta\,\lambda_i\lambda_j
 #    + \frac{4\eta^2}{N}\,\Delta^2\lambda_i\lambda_j\,\frac{|x|^2}{N} . $$
 #
-# Only products of fields, and |x|²/N, which is 1 up to N^(-1/2). The error Δ = fᵀAf is a quadratic form in the
-# fields f = (λ, λ\*), with A = diag(1/p, ..., -1/p\*, ...), so we need Gaussian moments of degree four and six.
-# With s = tr AC, Wick's rule (sum over all pairings) gives (1.8) and (1.9)
+# There are only products of fields in it, and |x|²/N, which is 1 up to something of order N^(−1/2). The error
+# Δ = fᵀ A f is a quadratic form in the fields f = (λ, λ\*), with the diagonal matrix A = diag(1/p, …, −1/p\*, …). So
+# its mean is known as soon as we can average products of four and of six Gaussians.
+#
+# **Wick's rule.** The average of a product of Gaussians of mean zero is the sum over all ways to form pairs of them,
+# each pair giving its covariance. For four of them there are three ways:
+#
+# $$ E[f_a f_b f_c f_d] = C_{ab} C_{cd} + C_{ac} C_{bd} + C_{ad} C_{bc} . $$
+#
+# (Test it with four times the same Gaussian of variance 1: the fourth moment is 3.) For six there are fifteen. Sorting
+# the pairs by whether they stay within a form fᵀ A f or connect it with something else gives, with s = tr AC,
+# [(1.8)](../docs/theory.md#eq-1-8) and [(1.9)](../docs/theory.md#eq-1-9):
 #
 # $$ \Phi = E[\Delta f f^T] = sC + 2CAC, \qquad
 #    \Gamma = E[\Delta^2 f f^T] = E[\Delta^2]\,C + 4s\,CAC + 8\,CACAC . $$
 #
-# **Predict.** N times the mean change in one step is, as N → ∞, the drift (2.1), (2.2)
+# So N times the mean change in one step is, as N → ∞, the *drift* [(2.1)](../docs/theory.md#eq-2-1),
+# [(2.2)](../docs/theory.md#eq-2-2)
 #
 # $$ \frac{dM}{d\alpha} = -2\eta\,\Phi_{\rm st}, \qquad
 #    \frac{dQ}{d\alpha} = -4\eta\,\Phi_{\rm ss} + 4\eta^2\,\Gamma_{\rm ss} , $$
 #
-# where the subscripts name the student-teacher and the student-student block. `one_step` draws literal
-# N-dimensional samples at fixed weights; `drift` is the formula. We use a large η, so that the η² term counts.
+# where "st" is the block student–teacher of these matrices and "ss" the block student–student. Everything on the right
+# is a function of the overlaps.
+#
+# We check it with a large η, so that the η² term counts. `steps` below takes literal steps of N-dimensional weights;
+# `drift` is the formula.
+
+# %%
+size = ql.predict(
+    "Which overlaps come out most wrong, if the η² term is left out of the drift of Q?",
+    ["the norms Qᵢᵢ", "the overlaps Qᵢⱼ of two different units", "all alike"],
+)
+size
 
 # %%
 large = 0.3
+
+
+def steps(weights, eta, samples, rng):
+    """N times the change of Q and M in one SGD step, for independent samples from the same weights."""
+    W, W_star, N = weights.W, weights.W_star, weights.N
+    changes_Q, changes_M = [], []
+    for _ in range(samples // 1000):
+        x = rng.standard_normal((1000, N))
+        fields, teacher = x @ W.T / np.sqrt(N), x @ W_star.T / np.sqrt(N)
+        error = (fields**2).mean(1) - (teacher**2).mean(1)
+        factor = -2 * eta / np.sqrt(N) * error[:, None] * fields
+        after = W + factor[:, :, None] * x[:, None, :]  # 1000 networks after one step each
+        changes_Q.append(after @ after.transpose(0, 2, 1) - W @ W.T)
+        changes_M.append(after @ W_star.T - W @ W_star.T)
+    return np.concatenate(changes_Q), np.concatenate(changes_M)
+
+
 dQ, dM = ql.drift(task, start, large)
 without, _ = ql.drift(task, start, large, gradient_noise=False)
-steps_Q, steps_M = one_step(weights, large, 50_000, rng)
+steps_Q, steps_M = steps(weights, large, 20_000, rng)
 above = np.triu_indices(task.p)  # Q is symmetric
 parts = [
-    (r"$Q_{ij}$", steps_Q[:, above[0], above[1]], dQ[above], without[above]),
-    (r"$M_{ir}$", steps_M.reshape(len(steps_M), -1), dM.ravel(), None),
+    ("Q", steps_Q[:, above[0], above[1]], dQ[above], without[above], np.transpose(above) + 1),
+    ("M", steps_M.reshape(len(steps_M), -1), dM.ravel(), None, np.argwhere(dM > -np.inf) + 1),
 ]
 
-fig, axes = plotting.figure(2, height=3.2)
+fig, axes = plotting.figure(2, height=3.4)
 said = []
-for ax, (name, steps, predicted, bare) in zip(axes, parts, strict=True):
-    mean, error = steps.mean(0), steps.std(0) / np.sqrt(len(steps))
+for ax, (name, found, predicted, bare, indices) in zip(axes, parts, strict=True):
+    mean, error = found.mean(0), found.std(0) / np.sqrt(len(found))
     entry = np.arange(len(mean))
-    ax.errorbar(entry, mean, 2 * error, fmt="o", ms=4, color=PALETTE["theory"], label="SGD, ± 2σ")
-    ax.plot(entry, predicted, "_", ms=16, mew=2, color=PALETTE["ode"], label="drift")
     if bare is not None:
-        ax.plot(entry, bare, "_", ms=16, mew=2, color=PALETTE["flow"], label="without η²")
-        said.append(f"without the η² term Q misses by {np.abs((mean - bare) / error).max():.0f} σ")
-    ax.set(xlabel="entry", ylabel=f"N × mean change of {name}", xticks=entry)
-    ax.margins(y=0.25)
+        ax.plot(entry, bare, "_", ms=16, mew=2, color=PALETTE["flow"], label="drift without η²")
+        missed = np.abs(mean - bare)
+        said.append(f"without the η² term Q misses by up to {number((missed / error).max(), 2)} σ")
+    ax.plot(entry, predicted, "_", ms=16, mew=2, color=PALETTE["ode"], label="drift")
+    ax.errorbar(entry, mean, 2 * error, fmt="o", ms=4, color=PALETTE["sgd"], label="SGD, ± 2σ")
+    ax.set(xlabel=f"entry of {name}", ylabel=f"N × mean change of {name}")
+    ax.set_xticks(entry, [f"{i}{j}" for i, j in indices])
+    ax.margins(y=0.3)
     ax.legend(loc="upper center", ncols=3, fontsize="small")
     said.append(
-        f"largest deviation of {name[1]} from the drift {np.abs((mean - predicted) / error).max():.1f} σ"
+        f"{name} deviates from the drift by at most {number((np.abs(mean - predicted) / error).max(), 2)} σ"
     )
-plotting.Picture(fig, plotting.sentence("mean change of every overlap in one SGD step", *said))
+diagonal = above[0] == above[1]
+ratio = missed[diagonal].mean() / missed[~diagonal].mean()
+size.compare(
+    size.choices[0 if ratio > 2 else 1 if ratio < 0.5 else 2],
+    f"on average the norms miss by {number(ratio, 2)} times as much.",
+)
+plotting.Picture(fig, plotting.sentence("mean change of every overlap in one SGD step", *said))  # fmt: skip
 
 # %% [markdown]
-# **Verdict.** The mean step is the drift, entry by entry. On the left the bars without the η² term are far off, most
-# of all for the diagonal entries of Q, the norms of the students (entries 0, 4, 7 and 9).
+# **See**, on the left, that each grey dot sits on its blue bar: the mean step is the drift, entry by entry. The orange
+# bars, without the η² term, are far off for the entries 11, 22, 33 and 44, the norms of the units. On the right there is
+# no orange, because the drift of M has no η² term. Not every error bar reaches its blue bar: of bars of ± 2σ one in twenty
+# should miss.
 #
-# (At finite N the mean is known exactly too: the η² term is larger by a factor 1 + 6/N. Exercise 4.)
+# (At finite N the mean is known exactly too: the η² term is a little larger. Exercise 01.4 asks by how much.)
 #
-# From a mean to an ODE is one more step. In a time δ with 1/N ≪ δ ≪ 1 there are Nδ samples and the overlaps
-# hardly move. Their increments are independent, of order 1/N each: the sum of the means is δ·drift, and what is left
-# over is random, of order √(Nδ)/N = √(δ/N). As N → ∞ only the drift survives. `integrate` solves that ODE.
+# **From a mean to an ODE** is one more step. In a time δ with 1/N ≪ δ ≪ 1 there are Nδ samples, and the overlaps hardly
+# move. The increments are independent, of order 1/N each. Their means add up to δ times the drift. What is left over is
+# random, with a variance of Nδ times 1/N², so it is of order √(δ/N). As N → ∞ only the drift survives. `integrate` solves
+# that ODE.
 #
 # ## What the η² term is
 #
-# Along any fixed direction the random parts of the steps cancel on average, and only the mean gradient is left.
-# A *norm* cannot cancel. Each step adds a random vector of squared length of order η²/N (per weight vector, divided
-# by N), and a unit of time has N of them: a contribution of order η² that survives N → ∞. It points nowhere. It
-# makes students longer, and their fields noisier, without teaching them anything.
+# Each step adds to the weights a random vector of length² of order 1/N per unit. Along any fixed direction these vectors
+# average out. Their squared lengths do not: N of them add up to something of order one in a unit of time. So the noise
+# of the gradient makes weights longer, and their fields larger, without teaching them anything.
 #
-# **Predict.** Without the term (`gradient_noise=False`, population gradient flow) norms come out too small. The
-# dynamics takes a time of order 1/η, in which the term adds 4η²Γ·(1/η): its effect is proportional to η. On the
-# plateau the level q = Q_ii itself is known, (3.1) and (3.3).
+# Without the term (`gradient_noise=False`) the ODE is *population gradient flow*: gradient descent with tiny steps on
+# the exact loss. The dynamics takes a time of order 1/η. What becomes of the difference between the two when η is
+# reduced?
+
+# %%
+half = ql.predict(
+    "At half the learning rate, followed for twice the time: how many times as large is the distance "
+    "between the ODE with and without the η² term?"
+)
+half
 
 # %%
 quick = 0.1
@@ -205,7 +291,7 @@ with_noise = ql.integrate(task, start, eta=quick, alpha=points)
 flow = ql.integrate(task, start, eta=quick, alpha=points, gradient_noise=False)
 sgd = ql.simulate(task, start, eta=quick, alpha=points, N=10_000, rng=1, progress=False)
 
-etas = np.geomspace(0.002, 0.1, 8)
+etas = quick / 2.0 ** np.arange(6)
 gaps = []
 for e in etas:
     pair = [
@@ -215,48 +301,58 @@ for e in etas:
     gaps.append(distance(*pair))
 
 fig, (left, right) = plotting.figure(2)
-for run, color, label in (
-    (sgd, PALETTE["sgd"], "SGD, N = 10⁴"),
-    (with_noise, PALETTE["ode"], "ODE"),
-    (flow, PALETTE["flow"], "ODE without η² term"),
+norms = {}
+for run, style, label in (
+    (sgd, dict(color=PALETTE["sgd"], lw=1), "one run of SGD, N = 10⁴"),
+    (with_noise, dict(color=PALETTE["ode"], lw=2), "ODE"),
+    (flow, dict(color=PALETTE["flow"], ls="--", lw=2), "ODE without η² term"),
 ):
-    left.plot(points, np.trace(run.Q, axis1=1, axis2=2) / task.p, color=color, label=label)
+    norms[label] = np.trace(run.Q, axis1=1, axis2=2) / task.p
+    left.plot(points, norms[label], label=label, **style)
 left.set(xlabel="α = samples / N", ylabel="mean squared norm tr Q/p", title=f"η = {quick}")
 left.legend()
-right.loglog(etas, gaps, "o", color=PALETTE["flow"], label="distance between the two ODEs")
+right.loglog(etas, gaps, "o", color=PALETTE["ode"], label="distance between the two ODEs")
 right.loglog(etas, gaps[0] * etas / etas[0], ":", color=PALETTE["theory"], label="slope 1")
 right.set(xlabel="learning rate η", ylabel="distance")
 right.legend()
+half.compare(
+    gaps[-1] / gaps[-2],
+    "the term is of order η², and acts for a time of order 1/η "
+    f"(from η = {number(etas[-2], 2)} to {number(etas[-1], 2)}).",
+)
 levels = [ql.plateau(task, e).q for e in (0.0, quick)]
-print(f"plateau level q: {levels[0]:.3f} without gradient noise, {levels[1]:.3f} with it")
+print(f"plateau level q: {number(levels[0])} without gradient noise, {number(levels[1])} with it")
 print(f"distance between the two ODEs ∝ η^{np.polyfit(np.log(etas), np.log(gaps), 1)[0]:.2f}")
 plotting.Picture(
     fig,
     plotting.sentence(
-        f"left: the mean squared norm dips to {np.trace(sgd.Q, axis1=1, axis2=2).min() / 4:.3f} for "
-        f"SGD, to {np.trace(with_noise.Q, axis1=1, axis2=2).min() / 4:.3f} for the ODE and to "
-        f"{np.trace(flow.Q, axis1=1, axis2=2).min() / 4:.3f} without its η² term",
-        f"right: the distance between the two ODEs grows from {gaps[0]:.2g} at η = {etas[0]:.3f} to "
-        f"{gaps[-1]:.2g} at η = {etas[-1]:.1f}",
+        "left: the mean squared norm against α; its lowest value is "
+        + ", ".join(f"{number(curve.min())} for the {label}" for label, curve in norms.items()),
+        f"right: the distance between the two ODEs grows from {number(gaps[-1], 2)} at η = "
+        f"{number(etas[-1], 2)} to {number(gaps[0], 2)} at η = {number(etas[0], 2)}",
     ),
 )
 
 # %% [markdown]
-# **Verdict.** SGD follows the ODE with the term, and not the one without. The difference is first order in η: gradient
-# flow is the limit η → 0, and the ODE is right for any η at which it has a solution.
+# **See** on the left that the grey run of SGD covers the blue line of the ODE with the term, and not the dashed one
+# without: the norms rest at a higher level, the q that the cell prints ([(3.1)](../docs/theory.md#eq-3-1) without noise,
+# [(3.3)](../docs/theory.md#eq-3-3) with it). On the right the dots follow the dotted line of slope 1: gradient flow is
+# the limit η → 0. At any finite η it is the ODE with the η² term that SGD follows.
 #
-# ## How close: N^(-1/2)
+# ## How close: N^(−1/2)
 #
-# **Predict.** What the drift leaves over is a sum of independent increments of size √(δ/N). So the distance
+# What the drift leaves over is a sum of independent increments of size √(δ/N). We measure the distance
 #
 # $$ D = \sqrt{\left\langle \lVert Q_{\rm SGD} - Q_{\rm ODE} \rVert^2 +
-#    \lVert M_{\rm SGD} - M_{\rm ODE} \rVert^2 \right\rangle_\alpha} $$
+#    \lVert M_{\rm SGD} - M_{\rm ODE} \rVert^2 \right\rangle_\alpha} , $$
 #
-# is proportional to N^(-1/2): the slope is -1/2 in a log-log plot. Measured against the ODE *without* the η² term,
-# it must stop falling, at the distance between the two ODEs.
-#
-# Up to N = 3000 we run the exact chain. Beyond it, the diffusion of theory section 9 lets one draw stand for many
-# samples, with the same mean and covariance.
+# where the brackets are an average over time (`distance` above) and over 24 runs. Up to N = 3000 every sample is
+# simulated. Beyond it we use the *diffusion* of [section 9](../docs/theory.md#section-9), which lets a few draws stand
+# for many samples, with the same mean and covariance.
+
+# %%
+fall = ql.predict("By what factor does the distance D fall when N goes from 100 to 10⁶?")
+fall
 
 # %%
 times = np.linspace(0, 30, 61)
@@ -267,7 +363,7 @@ for N in sizes:
     chain = N <= 3000
     method, step = ("overlaps", None) if chain else ("diffusion", 0.02)
     how = dict(eta=eta, alpha=times, N=N, method=method, step=step, progress=False)
-    runs = [ql.simulate(task, start, rng=seed, **how) for seed in range(40)]
+    runs = [ql.simulate(task, start, rng=(seed, N), **how) for seed in range(24)]
     squares = np.array([[distance(run, curve) ** 2 for run in runs] for curve in (exact, bare)])
     rows.append(np.sqrt(squares.mean(1)))
 D, D_bare = np.array(rows).T
@@ -277,33 +373,33 @@ gap = distance(exact, bare)
 fig, ax = plotting.figure(width=6.5)
 ax.loglog(sizes, D, "o", color=PALETTE["ode"], label="SGD to the ODE")
 ax.loglog(sizes, D_bare, "s", color=PALETTE["flow"], label="SGD to the ODE without η² term")
-ax.loglog(sizes, D[-1] * np.sqrt(sizes[-1] / np.array(sizes)), ":", color="k", label="slope −1/2")
+guide = D[-1] * np.sqrt(sizes[-1] / np.array(sizes))
+ax.loglog(sizes, guide, ":", color=PALETTE["theory"], label="slope −1/2")
 ax.axhline(gap, color=PALETTE["flow"], ls="--", lw=1, label="between the two ODEs")
 ax.set(xlabel="N", ylabel="distance D")
 ax.legend()
-print(f"fitted slope {slope:.3f}")
+print(f"fitted slope {number(slope)}")
+fall.compare(D[0] / D[-1], "D is proportional to N^(−1/2), and N grows by a factor 10⁴.")
 plotting.Picture(
     fig,
-    f"The distance between SGD and the ODE falls from {D[0]:.2g} at N = {sizes[0]} to {D[-1]:.2g} "
-    f"at N = {sizes[-1]:.0e}, slope {slope:.2f}; to the ODE without its η² term it levels off at "
-    f"{D_bare[-1]:.2g}, where the two ODEs are {gap:.2g} apart.",
-)
+    f"The distance between SGD and the ODE falls from {number(D[0], 2)} at N = {sizes[0]} to "
+    f"{number(D[-1], 2)} at N = {number(sizes[-1])}, slope {number(slope)}; to the ODE without its η² term "
+    f"it levels off at {number(D_bare[-1], 2)}, where the two ODEs are {number(gap, 2)} apart.",
+)  # fmt: skip
 
 # %% [markdown]
-# **Verdict.** The slope is -1/2, over four decades. (The claim table has the slope with its error, from the exact
-# chain alone.) The distance from the wrong ODE levels off where predicted.
+# **See** the round dots on the dotted line of slope −1/2, over four decades of N. The square ones, the distance to the
+# ODE without its η² term, fall at first and then stop, at the distance between the two ODEs: more dimensions do not help
+# against a term that is missing. (The dots scatter a little about the line: each is an average over 24 runs.)
+#
+# **A good place to stop.** What follows asks where the ODE is *not* enough, and what to do then.
 #
 # ## Explore
 #
-# - **log₁₀ N**: dimension of the grey runs, and of the diamond on the right. Every run is the exact chain as long as
-#   it is affordable, then the diffusion.
-# - **learning rate η**, **students p**, **teachers p\***: the task. The time axis grows as p\*/η.
-# - **gradient noise in the ODE**: which ODE the distances are measured from, drawn strong on the left.
-#   It does not touch SGD, which always has its noise.
-# - **label noise**: variance ν of the noise on the labels, for SGD and for both ODEs.
-# - **follow**: the overlap (or the loss) on the left, whose distance is on the right.
-# - **start**: the same overlaps for every N, or overlaps drawn at random at each N.
-# - **new seed**: another start and other samples.
+# The grey runs on the left, and the diamond on the right, have the dimension N of the slider. You can change the task
+# and η (the time axis grows as p\*/η), the noise on the labels, and which overlap is followed. The switch *gradient
+# noise in the ODE* chooses which ODE the distances are measured from; it does not touch SGD, which always has its noise.
+# The start is the same for every N, or drawn at random at each N.
 #
 # Try: switch the gradient noise off, and see the grey dots stop at the dashed line. Then raise the label noise.
 # Then switch it on again and choose "random at each N": the dots no longer fall. The next section says why.
@@ -314,74 +410,93 @@ ql.explorers.sgd_to_ode()
 # %% [markdown]
 # ## Where the ODE is not enough
 #
-# "SGD follows the ODE" holds for a given start as N → ∞, up to a fixed time. But a random start is not given: the
-# entries of M(0) are themselves of order N^(-1/2), as small as the fluctuations, and both are then multiplied by the
-# same exponential growth on the plateau.
+# "SGD follows the ODE" holds for a given start as N → ∞, up to a fixed time. But at a random start the entries of M(0)
+# are themselves of order N^(−1/2), as small as the fluctuations, and both are then multiplied by the same exponential
+# growth on the plateau.
 #
-# **Predict.** Up to a fixed early time the distance falls as N^(-1/2). The *escape* happens when M has grown to order
-# one, and by then the fluctuations have grown with it: the time at which SGD escapes differs from that of the ODE
-# from the very same start by an amount that does not depend on N. Only the mean time grows, as ln N.
+# We start SGD and the ODE from the *very same* random overlaps, at N = 10⁴ and at N = 10⁸.
+
+# %%
+scatter = ql.predict(
+    "How do the escape times of 20 such runs of SGD scatter at N = 10⁸, compared with N = 10⁴?",
+    ["a hundred times less", "about as much", "a hundred times more"],
+)
+scatter
 
 # %%
 fig, axes = plotting.figure(2)
-said, level = [], ql.plateau(task, eta).loss
+said, widths, level = [], [], ql.plateau(task, eta).loss
 for ax, N in zip(axes, (10**4, 10**8), strict=True):
     end = 20 * np.ceil(ql.escape_law(task, N, eta).mean / 12)
     at = np.concatenate([np.linspace(0, 5, 11), np.linspace(5, end, 240)[1:]])
-    begin = ql.random_overlaps(task, N, rng=3)
+    begin = ql.random_overlaps(task, N, rng=(3, N))
     own = ql.integrate(task, begin, eta=eta, alpha=at)
     how = dict(eta=eta, alpha=at, N=N, method="diffusion", step=0.02, progress=False)
-    runs = [ql.simulate(task, begin, rng=seed, **how) for seed in range(20)]
-    for run in runs:
-        plotting.loss_curves(ax, run, color=PALETTE["sgd"], lw=0.8)
+    runs = [ql.simulate(task, begin, rng=(seed, N), **how) for seed in range(20)]
+    for i, run in enumerate(runs):
+        label = "20 runs of SGD" if i == 0 else None
+        plotting.loss_curves(ax, run, color=PALETTE["sgd"], lw=0.8, label=label)
     plotting.loss_curves(ax, own, label="ODE, same start")
     plotting.plateau_line(ax, level)
-    ax.set(title=f"N = 1e{np.log10(N):.0f}", ylim=(0, 1))
+    ax.set(title=f"N = {number(N)}", ylim=(0, 1))
     ax.legend(loc="lower left")
     early = np.sqrt(np.mean([((run.M[:11] - own.M[:11]) ** 2).sum((1, 2)) for run in runs]))
     escapes = np.array([run.escape_time() for run in runs])
+    widths.append(escapes.std())
     said.append(
-        f"N = {N:.0e}: distance of M up to α = 5 {early:.1e}, escape of the ODE at "
-        f"{own.escape_time():.0f}, of SGD at {escapes.mean():.0f} ± {escapes.std():.1f}"
+        f"N = {number(N)}: distance of M up to α = 5 {number(early, 2)}, escape of the ODE at α = "
+        f"{number(own.escape_time(), 2)}, of SGD at {number(escapes.mean(), 2)} ± {number(escapes.std(), 2)}"
     )
 print(*said, sep="\n")
+ratio = widths[1] / widths[0]
+scatter.compare(scatter.choices[0 if ratio < 0.1 else 1 if ratio < 10 else 2])
 plotting.Picture(
     fig, plotting.sentence("loss of 20 SGD runs and of the ODE from one random start", *said)
 )
 
 # %% [markdown]
-# **Verdict.** Early on the ODE is better by the factor √(N/N'), and the escape scatters just as much at the larger N.
-# This is no failure of the ODE: it is right about everything but the random start it was not given. The noise
-# collected on the plateau acts like a perturbed start, and notebook 02 turns that into a law for the escape time.
+# **See** the same fan of grey lines in both panels. Early on the ODE is better at the larger N by the factor
+# √(10⁸/10⁴) = 100, as the printed distances say. But M(0), too, is smaller by this factor. By the time M has grown to
+# order one the fluctuations have grown with it, and the time at which SGD escapes differs from that of the ODE by an
+# amount that does not depend on N. Only the mean time grows.
+#
+# This is no failure of the ODE: it is right about everything but a perturbation of the start, which it was not given. The
+# noise collected on the plateau acts like one, and [notebook 02](02_escape.ipynb) turns that into a law for the escape
+# time.
 #
 # ## The exact chain, and why N disappears
 #
 # The ODE drops the fluctuations. They need not be dropped: the argument that gave the mean gives the whole law.
-# Split x into its components along the p\* teacher directions, along the p directions which the students span
-# besides, and the rest. A step needs
+# Split x into its components along the p\* directions of the teacher, along the p further directions which the student's
+# units span, and the rest. A step needs
 #
 # - z\* and z⊥: p\* + p independent standard normal numbers, which fix all the fields, and
-# - the squared length of the rest: χ², a chi-square number of N - p - p\* degrees of freedom,
+# - the squared length of the rest: χ², the sum of N − p − p\* squares of standard normal numbers (a *chi-square* number),
 #
-# because δQ contains |x|², and nothing else of x. So the overlaps after a step have a law that depends on the
-# overlaps before it: they are a Markov chain, (8.1) to (8.5), exact at every N ≥ p + p\*. N is left in two places: the
-# size 2η/N of a step, and the degrees of freedom of *one* random number. This is `method="overlaps"`, the default;
-# `method="weights"` is the literal algorithm.
+# because δQ contains |x|², and nothing else of x. So the law of the overlaps after a step depends on the overlaps before
+# it, and on nothing earlier. Such a process is called a *Markov chain*. This one, [(8.1)](../docs/theory.md#eq-8-1) to
+# [(8.5)](../docs/theory.md#eq-8-5), is exact at every N ≥ p + p\*. N is left in two places: in the size 2η/N of a step,
+# and in the number of squares in *one* random number. This is `method="overlaps"`, the default; `method="weights"` is the
+# literal algorithm.
 
 # %%
 for N in (100, 10_000, 1_000_000):
     print(
-        f"N = {N:>7}: a step of 'weights' draws {N} numbers and moves {task.p * N}; "
+        f"N = {number(N)}: a step of 'weights' draws {number(N)} numbers and moves {number(task.p * N)}; "
         f"a step of the chain needs {task.p + task.p_star} normal numbers and one χ²"
     )
 
 # %% [markdown]
-# **Predict.** Not only means: histograms must agree, of every overlap at every time. We choose a small N, where the
-# fluctuations are large and the ODE is far off, and start both methods from the same overlaps (the literal weights
-# in a random orientation, which cannot matter).
+# If the chain is exact, then not only means but whole histograms agree, of every overlap at every time. We choose a
+# small N, where the fluctuations are large and the ODE is far off, and start both methods from the same overlaps (the
+# literal weights in a random orientation, which cannot matter).
+#
+# **The Kolmogorov–Smirnov test** compares two samples. It takes the largest distance between their cumulative
+# distributions, and its p-value is the probability of a distance as large as that, or larger, if both samples have the
+# same law. Then it is equally likely to lie anywhere between 0 and 1. If the laws differ it is close to 0; below .0001 we would say that they do.
 
 # %%
-small, N, count = ql.Task(p=2, p_star=1), 30, 3000
+small, N, count = ql.Task(p=2, p_star=1), 30, 1500
 begin = ql.random_overlaps(small, 40, rng=2)
 orient = np.random.default_rng(5)
 how = dict(eta=eta, alpha=[5.0, 15.0], N=N, progress=False)
@@ -392,115 +507,103 @@ literal = [
 chain = [ql.simulate(small, begin, rng=orient, method="overlaps", **how) for _ in range(count)]
 limit = ql.integrate(small, begin, eta=eta, alpha=[5.0, 15.0])
 
-fig, axes = plotting.figure(4, height=3.0)
+fig, axes = plotting.figure(4, height=3.2)
 said = []
 for ax, (name, of) in zip(
     axes,
     {
-        "Q[0, 0], α = 5": lambda run: run.Q[0, 0, 0],
-        "Q[0, 1], α = 5": lambda run: run.Q[0, 0, 1],
-        "M[0, 0], α = 15": lambda run: run.M[1, 0, 0],
+        "Q₁₁, α = 5": lambda run: run.Q[0, 0, 0],
+        "Q₁₂, α = 5": lambda run: run.Q[0, 0, 1],
+        "M₁₁, α = 15": lambda run: run.M[1, 0, 0],
         "loss, α = 15": lambda run: run.loss[1],
     }.items(),
     strict=True,
 ):
     a, b = (np.array([of(run) for run in runs]) for runs in (literal, chain))
-    bins = np.linspace(*np.quantile(a, [0.002, 0.998]), 31)
-    ax.hist(a, bins, density=True, color=PALETTE["sgd"], alpha=0.6, label="weights")
-    ax.hist(b, bins, density=True, histtype="step", color=PALETTE["flow"], lw=1.5, label="overlaps")
+    bins = np.linspace(*np.quantile(a, [0.002, 0.998]), 26)
+    ax.hist(a, bins, density=True, color="#D9D9D9", label="literal weights")
+    ax.hist(b, bins, density=True, histtype="step", color=PALETTE["sgd"], lw=1.5, label="chain")
     ax.axvline(of(limit), color=PALETTE["ode"], lw=2, label="ODE")
     ax.set(xlabel=name, yticks=[])
-    pvalue = stats.ks_2samp(a, b).pvalue
-    said.append(f"{name}: Kolmogorov-Smirnov p-value {pvalue:.2f}")
-axes[0].legend(fontsize="small")
+    said.append(f"{name}: Kolmogorov–Smirnov p-value {number(stats.ks_2samp(a, b).pvalue, 2)}")
+axes[0].set(ylabel="probability density")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 print(*said, sep="\n")
 plotting.Picture(
     fig,
     plotting.sentence(
-        f"histograms of four quantities over {count} runs at N = {N}, literal weights and chain, "
+        f"histograms of four quantities over {number(count)} runs at N = {N}, literal weights and chain, "
         "coincide, with the ODE as a line",
         *said,
     ),
 )
 
 # %% [markdown]
-# **Verdict.** The p-values are those of two samples of one law: the chain is no approximation. It replaces a vector of
-# N numbers by p + p\* + 1 of them, and a run of αN steps costs the same per step at any N. The ODE's single value says
-# only where the histogram goes as N grows.
+# **See** that outline and filled histogram coincide in each panel, and that the p-values are such as two samples of one
+# law have: the chain is no approximation. It replaces a vector of N numbers by p + p\* + 1 of them, and a sample costs
+# the same at any N. (A run up to α takes αN samples, so its cost still grows as N; the diffusion removes that as well,
+# approximately.) The ODE's single value only says where the histograms go as N grows.
 #
 # ## Exercises
 #
-# **1 (change a number).** The distance D falls with N. How does it depend on η, over a time of order 1/η? Guess the
-# exponent before you run it.
+# Put your answer in place of the dots and run the cell. The [solutions](solutions/01_sgd_to_ode_solutions.ipynb) have
+# the way to each answer.
+#
+# **01.1 (change a number).** The distance D falls as N^(−1/2). How does it depend on η, over a time of order 1/η and at
+# fixed N: as which power? (One number, the exponent; within 10 %. Find it by an argument like that for N, or measure D at
+# two small values of η.)
 
-# %% jupyter={"source_hidden": true}
-# Each sample adds a variance ∝ (η/N)², there are N/η of them: D ∝ √(η/N), exponent 1/2.
-found = []
-for e in (0.0025, 0.005, 0.01):
-    span = times * 0.05 / e
-    curve = ql.integrate(task, start, eta=e, alpha=span)
-    how = dict(eta=e, alpha=span, N=10**8, method="diffusion", step=0.001 / e, progress=False)
-    runs = [ql.simulate(task, start, rng=seed, **how) for seed in range(40)]
-    found.append(np.sqrt(np.mean([distance(run, curve) ** 2 for run in runs])))
-print(f"D ∝ η^{np.polyfit(np.log([0.0025, 0.005, 0.01]), np.log(found), 1)[0]:.2f}")
+# %%
+answer = ...
+ql.check("01.1", answer)
 
 # %% [markdown]
-# **2 (change a setting).** With `constraint="spherical"` every student is rescaled to norm √N after each step. What is
-# left of the η² term? Compare `drift` with and without it.
+# **01.2 (compute).** With `constraint="spherical"` each weight vector is brought back to norm √N after every step, so that
+# Qᵢᵢ = 1. What is left of the η² term? Take η = 0.3 and the start `ball` below, and use `ql.drift` with and without
+# gradient noise: by how much does the noise change dM₁₁/dα, divided by M₁₁? (One number, with its sign.)
 
-# %% jupyter={"source_hidden": true}
-# The norms are fixed, but the noise still shrinks what is not noise: rescaling a student that has
-# become longer by noise makes its overlaps with everything else smaller, (2.3).
-ball = ql.random_overlaps(task, 40, rng=14, constraint="spherical")
-on, off = (ql.drift(task, ball, 0.3, "spherical", noise) for noise in (True, False))
-print("change of Q_ii:", np.abs(np.diag(on[0])).max().round(12))
-print("η² term in dM/dα, divided by M:", ((on[1] - off[1]) / ball.M)[:, 0].round(3))
+# %%
+ball = ql.Overlaps(np.eye(4), 0.1 * np.ones((4, 2)))
+answer = ...  # ql.drift(task, ball, 0.3, "spherical", gradient_noise=...)
+ql.check("01.2", answer)
 
 # %% [markdown]
-# **3 (derive).** Where does label noise of variance ν enter the drift? Why not in dM/dα?
+# **01.3 (explain).** Labels have noise of variance ν: the error is Δ − √ν ξ, with ξ independent of everything else. What
+# does this change in the drift? (One letter.)
+#
+# - (a) dM/dα and dQ/dα, in both terms: Δ is in all of them.
+# - (b) Only dM/dα, by −2η√ν M: a wrong label turns the student away from the teacher.
+# - (c) Nothing: the noise has mean zero.
+# - (d) Only dQ/dα, by +4η²ν Q: Φ is linear in Δ, and Γ is quadratic.
 
-# %% jupyter={"source_hidden": true}
-# Δ gains -√ν ξ with ξ independent of everything, mean 0. Φ = E[Δ f fᵀ] is linear in Δ: unchanged.
-# Γ = E[Δ² f fᵀ] gains ν C. So dQ/dα gains 4η²ν Q: pure diffusion of the norms.
-noisy = ql.Task(4, 2, label_noise=0.5)
-clean, dirty = ql.drift(task, start, 0.1), ql.drift(noisy, start, 0.1)
-print("dQ:", np.allclose(dirty[0] - clean[0], 4 * 0.1**2 * 0.5 * start.Q))
-print("dM:", np.allclose(dirty[1], clean[1]))
-
-# %% [markdown]
-# **4 (derive).** Show that at finite N, and without label noise, the mean step is exactly the drift with Γ replaced
-# by (1 + 6/N) Γ. Hint: direction and length of x are independent; what is E|x|⁸ / E|x|⁶?
-
-# %% jupyter={"source_hidden": true}
-# Δ²λλ is homogeneous of degree 6 in x, so with x = |x| u its mean is E[|x|⁶] E[g(u)], and with one
-# more factor |x|²/N it is E[|x|⁸]/N E[g(u)]. For chi-square of N degrees E|x|⁸/E|x|⁶ = N + 6.
-tiny = ql.random_weights(ql.Task(2, 1), 6, rng=1)
-sample = one_step(tiny, 0.3, 400_000, rng)[0][:, 0, 0]
-mean, error = sample.mean(), sample.std() / np.sqrt(len(sample))
-for name, value in (
-    ("drift", ql.drift(tiny.task(), tiny.overlaps, 0.3)[0][0, 0]),
-    ("with 1 + 6/N", mean_step(tiny.task(), tiny.overlaps, 0.3, 6)[0][0, 0]),
-):
-    print(f"{name}: {value:.4f}, deviation of the measured mean {(mean - value) / error:.1f} σ")
+# %%
+answer = ...
+ql.check("01.3", answer)
 
 # %% [markdown]
-# **5 (derive).** For p = p\* = 1 and Q = 1, M = 0, the drift of M vanishes. How does the variance of M grow at first?
+# **01.4 (derive).** The mean step at finite N, without label noise, is exactly the drift with a larger η² term. By which
+# factor is it larger at N = 30? (One number. Hint: Δ²λᵢλⱼ is a polynomial of degree six in x. Direction and length of x
+# are independent, so the factor |x|²/N in δQ multiplies the mean by E|x|⁸/(N E|x|⁶), and the moments of |x|² are
+# E|x|²ⁿ = N(N + 2)…(N + 2n − 2).)
 
-# %% jupyter={"source_hidden": true}
-# N Var M = 4η² α Var(Δλλ*), Δ = λ² - λ*² with independent λ, λ*:
-# E[(λ² - λ*²)² λ² λ*²] = 15 - 2·3·3 + 15 = 12, so N Var M = 48 η² α; this is D of (4.2) at q = 1.
-one, origin = ql.Task(1, 1), ql.Overlaps([[1.0]], [[0.0]])
-ends = [
-    ql.simulate(one, origin, eta=0.01, alpha=[0.5], N=1000, rng=seed, progress=False).M[0, 0, 0]
-    for seed in range(2000)
-]
-measured = 1000 * np.var(ends)
-print(
-    f"N Var M: {measured:.5f} ± {measured * np.sqrt(2 / 2000):.5f}, predicted {48 * 0.01**2 * 0.5:.5f}"
-)
+# %%
+answer = ...
+ql.check("01.4", answer)
+
+# %% [markdown]
+# **01.5 (derive).** For p = p\* = 1 and Q = 1, M = 0 the drift of M vanishes. But M does not stay: N times its variance
+# grows as c η² α at first. What is c? (One number. Hint: the increments −(2η/N) Δ λλ\* are independent; here Δ = λ² − λ\*²
+# with independent λ and λ\* of variance 1, and E λ⁴ = 3, E λ⁶ = 15.)
+
+# %%
+answer = ...
+ql.check("01.5", answer)
 
 # %% [markdown]
 # ## Claims
+#
+# What this notebook says, measured again with error bars. The table has the prediction, the measurement, how it was
+# made, and where there is one the prediction of a rival theory that is rejected.
 
 # %%
-claims.Table(claim.check() for claim in claims.of("01_sgd_to_ode"))
+claims.table("01_sgd_to_ode")
