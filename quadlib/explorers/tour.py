@@ -15,7 +15,7 @@ from quadlib.escape import escape_law
 from quadlib.explorers import controls
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
-from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
+from quadlib.plateau import Plateau
 from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
@@ -62,21 +62,10 @@ class Setting(NamedTuple):
 
     def warning(self, ode: Trajectory) -> str:
         """One sentence if this learning rate spoils the story, else nothing."""
-        eta, lower = f"η = {number(self.eta)}", "Lower the learning rate η."
         if ode.alpha[-1] < self.end:
-            return (
-                f"{eta} is too large: the ODE diverges after α = {number(ode.alpha[-1])}. {lower}"
-            )
-        if self.plateau is None:
-            return f"{eta} is too large: the norms grow, there is no plateau. {lower}"
-        if self.plateau.escape_rate <= 0:
-            return f"{eta} is too large: on the plateau M shrinks, nothing escapes. {lower}"
-        if self.task.p < self.task.p_star:
-            return "Fewer student than teacher units: the loss cannot reach zero. Raise p."
-        critical = critical_learning_rate(self.task)
-        if self.eta > critical:
-            return f"{eta} is above η_c = {number(critical)}: solutions repel. {lower}"
-        return ""
+            last = f"the ODE diverges after α = {number(ode.alpha[-1])}"
+            return f"η = {number(self.eta)} is too large: {last}. Lower the learning rate η."
+        return controls.warning(self.task, self.eta, self.plateau)
 
 
 class Tour(Explorer):
@@ -134,8 +123,6 @@ class Tour(Explorer):
         tall = controls.round_up(1.1 * min(float(np.max(overlaps[0])), 2 * setting.task.p))
         self.live.limits(self.right, (0.0, end), (0.0, tall))
         caption = _caption(setting, ode, escape, overlaps)
-        if max(ode.loss.max() / self.left.get_ylim()[1], float(np.max(overlaps[0])) / tall) > 1:
-            caption = caption._replace(alt=f"{caption.alt} The ODE leaves the picture above.")
         if setting.runs:
             self.later(self.runs(setting, caption, escape))
         return caption
@@ -169,7 +156,7 @@ class Tour(Explorer):
         self.escapes.set_data(escaped, np.full(len(escaped), setting.half))
         how = "sample by sample" if setting.method == "overlaps" else "by the diffusion"
         text = f"{len(escaped)} of {len(runs)} SGD runs ({how}) escape"
-        summary = text
+        summary = f"{text}."
         if len(escaped):
             when = f" at α = {number(escaped.mean())} ± {number(escaped.std())}"
             summary = f"SGD escapes{when}, the ODE at {number(ode)}{law}."
@@ -182,10 +169,6 @@ class Tour(Explorer):
         diverged = sum(run.alpha[-1] < setting.end for run in runs)
         if diverged:
             text += f"; {diverged} diverge"
-        high = self.left.get_ylim()[1]
-        above = sum(run.loss.max() > high for run in runs)
-        if above:
-            text += f"; {above} leave the picture above"
         return caption._replace(alt=f"{caption.alt} {text}.", summary=summary)
 
     def script(self, values: dict[str, Any]) -> str:
@@ -216,10 +199,7 @@ class Tour(Explorer):
 def _setting(values: dict[str, Any]) -> Setting:
     task = Task(values["p"], values["p_star"], label_noise=values["label_noise"])
     N, eta, constraint = round(10 ** values["log_N"]), values["eta"], values["constraint"]
-    try:
-        level = plateau(task, eta, constraint)
-    except NoPlateauError:
-        level = None
+    level = controls.level(task, eta, constraint)
     rate = level.escape_rate if level and level.escape_rate > 0 else 4 * eta / task.p_star
     end = controls.round_up((math.log(N) / 2 + 4) / rate)
     runs, seed = values["runs"], values["seed"]

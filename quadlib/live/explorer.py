@@ -188,6 +188,10 @@ class Explorer(ipywidgets.VBox):
                     self._fail(error)
 
     def _show(self, caption: Caption) -> None:
+        outside = self.live.outside()
+        if outside and outside not in caption.alt:
+            summary = (caption.summary or caption.alt) + outside
+            caption = caption._replace(alt=caption.alt + outside, summary=summary)
         self._caption, self.error = caption, ""
         self.live.words(caption.warning, self._pending)
         self._png = self.live.png()

@@ -58,12 +58,16 @@ class LiveFigure:
         sides = dict(left=0.075, right=0.97, top=0.865, bottom=0.13, wspace=0.2)
         axes = self.figure.subplots(rows, columns, squeeze=False, gridspec_kw=sides | grid).ravel()
         for ax in axes:
-            ax.locator_params(nbins=5)  # ticks cost more than lines
-            wide, high = ax.bbox.size
-            for axis, place in ((ax.xaxis, (0.5, -32 / high)), (ax.yaxis, (-46 / wide, 0.5))):
-                axis.set_major_formatter(lambda x, _: number(x))
-                axis.set_label_coords(*place)  # one that depends on ticks would jump
+            self.tidy(ax)
         return axes if rows * columns > 1 else axes[0]
+
+    def tidy(self, ax: Axes) -> None:
+        """Give an axes few ticks, numbers as everywhere, and labels that keep their place."""
+        ax.locator_params(nbins=5)  # ticks cost more than lines
+        wide, high = ax.bbox.size
+        for axis, place in ((ax.xaxis, (0.5, -32 / high)), (ax.yaxis, (-52 / wide, 0.5))):
+            axis.set_major_formatter(lambda x, _: number(x))
+            axis.set_label_coords(*place)
 
     def log(self, *axes: Any) -> None:
         """Make axes logarithmic, with few ticks."""
@@ -108,6 +112,16 @@ class LiveFigure:
             empty = not any(map(_holds_data, _moving(ax)))
             words = "computing…" if computing else self._words.get(ax, "")
             self._said[ax].set_text(words if empty else "")
+
+    def outside(self) -> str:
+        """Return a sentence for each panel that cannot hold its curves."""
+        said = []
+        for ax in self.figure.axes:
+            high = max(_reach(line, ax) for line in (None, *ax.lines))
+            if high > 1 + 1e-9:
+                name = ax.get_ylabel() or ax.get_title()
+                said.append(f" Some curves leave the panel “{name}”.")
+        return "".join(said)
 
     def png(self, scale: int = 1) -> bytes:
         """Return the figure as it is now, as a PNG of at most 256 colours, `scale` times larger."""
@@ -223,6 +237,18 @@ def _ticks(axis: Axis) -> tuple[Any, ...]:
     makers = (axis.get_major_locator(), axis.get_minor_locator(), axis.get_major_formatter())
     place = (*axis.get_view_interval(), *ax.bbox.bounds)
     return (place, axis.get_scale(), axis.label.get_text(), makers, axis.get_visible())
+
+
+def _reach(line: Line2D | None, ax: Axes) -> float:
+    """Return how far a curve goes from the middle of its axes; at the edge that is 1."""
+    if line is None or not line.get_visible() or line.get_transform() != ax.transData:
+        return 0.0
+    data = np.column_stack([np.asarray(part, float) for part in line.get_data()])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = ax.transScale.transform(data[np.isfinite(data).all(axis=1)])
+        low, high = ax.transScale.transform(np.transpose([ax.get_xlim(), ax.get_ylim()]))
+    scaled = scaled[np.isfinite(scaled).all(axis=1)]
+    return float(np.abs((2 * scaled - low - high) / (high - low)).max(initial=0.0))
 
 
 def _holds_data(artist: Artist) -> bool:

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from quadlib import explorers
+
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = [
     "--no-sandbox",
@@ -29,9 +31,22 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+EXPLORERS = tuple(explorers.__all__)
 START = 120.0  # seconds that server, page or kernel may take to start on a busy machine
 RUN = 300.0  # seconds that the cells of a notebook may take
 MOVE = 30.0  # seconds until a moved control must show
+
+
+def _notebook(source: str) -> dict[str, Any]:
+    """A notebook of one cell."""
+    cell = dict(cell_type="code", id="a", source=source, metadata={}, outputs=[])
+    kernel = dict(name="python3", display_name="Python 3", language="python")
+    return dict(
+        cells=[cell | {"execution_count": None}],
+        metadata={"kernelspec": kernel},
+        nbformat=4,
+        nbformat_minor=5,
+    )
 
 
 def chromium() -> str | None:
@@ -56,6 +71,9 @@ def server() -> Iterator[str]:
                 copy = home / path.relative_to(ROOT)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
+        for explorer in EXPLORERS:
+            text = json.dumps(_notebook(f"from quadlib import explorers\nexplorers.{explorer}()"))
+            (home / "notebooks" / f"{explorer}.ipynb").write_text(text, encoding="utf-8")
         shutil.copyfile(ROOT / "pyproject.toml", home / "pyproject.toml")
         settings = home / "application"
         settings.mkdir()
@@ -226,10 +244,14 @@ class Notebook:
             self.page.wait_for_timeout(1000)
 
     def picture(self) -> tuple[str, str]:
-        """Alt text and source of the picture."""
+        """Alt text of the picture, and its bytes as a data address."""
         alt, source = self.page.evaluate(
-            "() => { const {alt, src} = document.querySelector('.quadlib-explorer img');"
-            " return [alt, src]; }"
+            """async () => {
+              const {alt, src} = document.querySelector('.quadlib-explorer img');
+              const blob = await (await fetch(src)).blob(), reader = new FileReader();
+              await new Promise(done => { reader.onload = done; reader.readAsDataURL(blob); });
+              return [alt, reader.result];
+            }"""
         )
         return alt, source
 
@@ -237,7 +259,7 @@ class Notebook:
         """What the explorer complains of."""
         return str(
             self.page.evaluate(
-                "() => document.querySelector('.quadlib-explorer [role=alert]')?.textContent ?? ''"
+                "() => document.querySelector('.quadlib-explorer .quadlib-alert').textContent"
             )
         )
 
@@ -250,7 +272,7 @@ class Notebook:
 
     def controls(self) -> list[tuple[str, Any]]:
         """Name of each control, and the element that takes its keys."""
-        boxes = self.page.locator(".quadlib-explorer > .widget-box").first.locator(":scope > *")
+        boxes = self.page.locator(".quadlib-controls > *, .quadlib-actions button")
         found = []
         for index in range(boxes.count()):
             box = boxes.nth(index)
@@ -281,12 +303,12 @@ class Notebook:
     def wait_for_change(self, before: tuple[str, str]) -> None:
         """Wait until alt text and picture are not what they were, or the explorer complains."""
         self.page.wait_for_function(
-            """([alt, src]) => {
+            """alt => {
               const box = document.querySelector('.quadlib-explorer');
-              const image = box.querySelector('img');
-              return (image.alt !== alt && image.src !== src) || box.querySelector('[role=alert]');
+              return box.querySelector('img').alt !== alt
+                || box.querySelector('.quadlib-alert').textContent;
             }""",
-            arg=list(before),
+            arg=before[0],
             timeout=1000 * MOVE,
         )
 
