@@ -7,6 +7,8 @@
 # make bench      all benchmarks
 # make notebooks  run every notebook again from its .py
 # make book       the notebooks and the theory as HTML
+# make course     what students are handed, and the solutions apart, in build/course
+# make handout    notebooks and theory as PDF, printed from the book, in build/handout
 # make clean      remove what the other targets made, except the environment
 #
 # PYTHON=... chooses the interpreter of the environment, VENV=... its folder,
@@ -24,7 +26,7 @@ SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau passage 
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test lint test-lowest package upgrade bench notebooks book clean
+.PHONY: lab test lint test-lowest package upgrade bench notebooks book course handout clean
 
 lab: $(VENV)/.lab $(LAB_SETTINGS)
 	$(PY) -m jupyterlab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb $(LAB_FLAGS)
@@ -71,6 +73,12 @@ notebooks: $(VENV)/.dev
 
 book: $(VENV)/.book
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+course: $(VENV)/.dev
+	$(PY) docs/course.py
+
+handout: book $(VENV)/.dev
+	$(PY) docs/handout.py
 
 clean:
 	rm -rf docs/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
