@@ -1,4 +1,3 @@
-import itertools
 import re
 
 import numpy as np
@@ -17,69 +16,87 @@ def explorer():
     Beyond.pause = pause
 
 
-def move(explorer, **values):
+def show(explorer, **values):
     for name, value in (DEFAULT | values).items():
         explorer.controls[name].value = value
     explorer.finish()
     return explorer.alt_text
 
 
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("spread", [0.0, 0.3, 0.95]),
-        ("label_noise", [0.0, 0.5, 1.0]),
-        ("eta", [0.005, 0.2, 0.3, 0.5]),
-        ("log_N", [2.0, 4.0, 12.0]),
-        ("p", [1, 2, 3, 12]),
-    ],
-)
-def test_every_value_of_a_control_gives_a_picture(explorer, name, values):
-    seen = {move(explorer, **{name: value}) for value in values}
-    assert explorer.error == ""
-    assert len(seen) == len(values)
-
-
 def test_a_dimension_below_the_units_is_a_sentence(explorer):
-    move(explorer, log_N=1.0, p=12)
+    show(explorer, log_N=1.0, p=12)
     assert explorer.error.startswith("N must be at least p + p_star = 15, got 10")
-    move(explorer)
+    show(explorer)
     assert explorer.error == ""
-
-
-def test_extremes_together_give_a_picture_or_a_sentence(explorer):
-    for p, eta, noise, spread in itertools.product((1, 12), (0.005, 0.5), (0.0, 1.0), (0.0, 0.95)):
-        alt = move(explorer, p=p, eta=eta, label_noise=noise, spread=spread)
-        assert explorer.error == ""
-        assert alt.endswith(".")
 
 
 def test_a_new_seed_is_another_start(explorer):
-    before = move(explorer)
+    before = show(explorer)
     explorer.controls["seed"].click()
     explorer.finish()
     assert explorer.alt_text != before
-
-
-def test_alt_text_says_when_each_teacher_is_learned(explorer):
-    # an independent integration: the same start, tighter, on a finer grid
     explorer._clicks["seed"] = 0
     explorer.update()
-    for spread in (0.6, 0.3):
-        alt = move(explorer, spread=spread)
-        times = [float(t) for t in re.findall(r"learned by α = ([\d.]+\d)", alt)]
-        task = ql.Task(6, 3, [1 + spread, 1.0, 1 - spread])
-        start = ql.random_overlaps(task, 10**6, 0)
-        end = 2 * times[-1]
-        run = ql.integrate(task, start, eta=0.05, alpha=np.linspace(0, end, 2001), rtol=1e-9)
-        part = (run.M**2).sum(1) * 3 / 6 / np.diag(task.T) ** 2
-        for r, time in enumerate(times):
-            exact = run.alpha[np.flatnonzero(part[:, r] > 0.5)[0]]
-            assert abs(time - exact) < 0.01 * exact + 2  # rtol 1e-5, 3 digits, a grid of 201
-        assert times == sorted(times)
 
 
-def test_divergence_is_said_and_drawn(explorer):
-    alt = move(explorer, eta=0.5)
-    assert alt.startswith("The ODE diverges")
-    assert "diverge" in explorer.note.get_text()
+@pytest.mark.parametrize("spread", [0.6, 0.3])
+def test_alt_text_says_when_each_teacher_unit_is_learned(explorer, spread):
+    # an independent integration: the same start, tighter, on a finer grid
+    alt = show(explorer, spread=spread)
+    times = [float(t) for t in re.findall(r"half learned at α = ([\d.]+\d)", alt)]
+    assert len(times) == 3
+    task = ql.Task(6, 3, [1 + spread, 1.0, 1 - spread])
+    start = ql.random_overlaps(task, 10**6, 0)
+    run = ql.integrate(task, start, eta=0.05, alpha=np.linspace(0, 600, 2401), rtol=1e-9)
+    part = (run.M**2).sum(1) * 3 / 6 / np.diag(task.T) ** 2
+    width = explorer.right.get_xlim()[1] / 120  # of the grid of 121 times
+    for r, time in enumerate(times):
+        exact = run.alpha[np.flatnonzero(part[:, r] > 0.5)[0]]
+        assert -0.3 < time - exact < width + 0.01 * exact  # three digits
+    assert times == sorted(times)
+    assert times[-1] < explorer.right.get_xlim()[1]
+
+
+def test_what_is_right_of_the_picture_is_said(explorer):
+    alt = show(explorer, spread=0.95)
+    assert "teacher unit 3 is not learned within the time shown, but to the right" in alt
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (dict(eta=0.5), "The learning rate η is too large: the ODE diverges after"),
+        (dict(p=2), "2 student units cannot express 3 teacher units."),
+        (dict(eta=0.28, label_noise=0.0), "The learning rate η is above η_c = 0.2"),
+    ],
+)
+def test_a_setting_that_spoils_the_story_says_so(explorer, values, sentence):
+    assert show(explorer, **values).startswith(sentence)
+
+
+def test_the_floor_is_where_the_ode_ends(explorer):
+    show(explorer, label_noise=0.1)
+    # to first order in the noise, and the weakest teacher unit is still on its way
+    assert explorer.floor.get_ydata()[0] == pytest.approx(explorer.ode.get_ydata()[-1], rel=0.03)
+    show(explorer)
+    assert explorer.floor.get_ydata()[0] == 0
+
+
+@pytest.mark.parametrize("values", [dict(), dict(eta=0.5), dict(log_N=2.0, label_noise=0.3, p=3)])
+def test_the_code_gives_the_curves(explorer, values):
+    show(explorer, **values)
+    namespace = {}
+    code = explorer.code
+    if "eta" in values:  # every run of SGD diverges, which `simulate` says with an exception
+        code = code.rsplit("\n", 1)[0]
+    exec(code, namespace)
+    top = explorer.left.get_ylim()[1]
+    loss = namespace["ode"].loss
+    close = dict(rtol=1e-4, equal_nan=True)  # one that diverges takes other steps to another end
+    assert np.allclose(explorer.ode.get_ydata(), np.where(loss < top, loss, np.nan), **close)
+    for line, part in zip(explorer.learned, namespace["learned"].T, strict=True):
+        assert np.allclose(line.get_ydata(), np.where(part < 1.4, part, np.nan), **close)
+    if "sgd" in namespace:
+        runs = np.concatenate([np.append(run.loss, np.nan) for run in namespace["sgd"]])
+        drawn = np.where(runs < top, runs, np.nan)
+        assert np.allclose(explorer.sgd.get_ydata()[: len(drawn)], drawn, **close)

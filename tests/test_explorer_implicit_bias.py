@@ -1,6 +1,5 @@
-"""Every control of the explorer over its whole range, and the numbers in its alt text."""
+"""The numbers in the words of the explorer, and its code."""
 
-import itertools
 import re
 
 import numpy as np
@@ -12,7 +11,13 @@ from quadlib.explorers.implicit_bias import ImplicitBias
 DEFAULT = {
     "angle": 35, "size": 1.0, "p": 2, "p_star": 1, "eta": 0.05, "log_N": 4.0, "noise": False,
 }  # fmt: skip
-NUMBER = r"(-?\d[\d.]*(?:e[-+]\d+)?)"
+DIGITS = str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789")
+NUMBER = r"(−?\d+(?:\.\d+)?(?:·10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)"
+
+
+def value(text):
+    """Back from the way numbers are written."""
+    return float(text.replace("·10", "e").translate(DIGITS))
 
 
 @pytest.fixture(scope="module")
@@ -26,63 +31,43 @@ def explorer():
 
 def show(explorer, **values):
     """Set the controls and wait; return the alt text, or the sentence that took its place."""
-    for name, value in {**DEFAULT, **values}.items():
-        explorer.controls[name].value = value
+    for name, wanted in {**DEFAULT, **values}.items():
+        explorer.controls[name].value = wanted
     explorer.finish()
-    if explorer.error:
-        assert re.fullmatch(r"[A-Z]?\w+ must .*\.", explorer.error), explorer.error
-        return explorer.error
-    return explorer.alt_text
-
-
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("angle", [0, 90, 180, 270]),
-        ("size", [0.1, 0.5, 3.0, 10.0]),
-        ("p", [1, 2, 3, 8]),
-        ("p_star", [1, 2, 3, 4]),
-        ("eta", [0.005, 0.05, 0.2, 0.3, 0.5]),
-        ("log_N", [1.0, 2.5, 6.0, 12.0]),
-    ],
-)
-def test_every_value_of_a_control_gives_its_own_picture(explorer, name, values):
-    seen = {show(explorer, **{name: value}) for value in values}
-    assert len(seen) == len(values)
-
-
-def test_extremes_in_pairs_give_a_picture_or_a_sentence(explorer):
-    ranges = {"p": (1, 8), "p_star": (1, 4), "eta": (0.005, 0.5), "log_N": (1.0, 12.0),
-              "size": (0.1, 10.0)}  # fmt: skip
-    for (a, ends_a), (b, ends_b) in itertools.combinations(ranges.items(), 2):
-        for x, y in itertools.product(ends_a, ends_b):
-            text = show(explorer, **{a: x, b: y})
-            assert "closest solution" in text or "N must be" in text, (a, x, b, y, text)
+    return explorer.error or explorer.alt_text
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"p": 1, "p_star": 2}, "p = 1 < p* = 2: there is no zero-loss solution to choose."),
-        ({"eta": 0.5}, "No plateau exists at η = 0.5: lower η."),
-        ({"eta": 0.2}, "η = 0.2 is above η_c = 0.167: solutions repel."),
+        ({"p": 1, "p_star": 2}, "p = 1 is less than p* = 2: no zero-loss solution. Raise p."),
+        ({"eta": 0.5}, "The learning rate η is too large: no plateau exists. Lower it."),
+        ({"eta": 0.2}, "The learning rate η is above η_c = 0.167: solutions repel. Lower it."),
         ({"p": 8, "p_star": 4, "log_N": 1.0}, "N must be at least p + p_star = 12"),
     ],
 )
 def test_settings_that_spoil_the_story_say_so(explorer, values, words):
-    assert words in show(explorer, **values)
+    assert show(explorer, **values).startswith(words)
+
+
+def test_without_a_solution_none_is_drawn(explorer):
+    show(explorer, p=2, p_star=3, noise=True)
+    assert not explorer.closest.get_visible()
+    assert not explorer.set.get_visible()
+    assert "turn away" not in explorer.alt_text
+    assert explorer.live._said[explorer.right].get_text().startswith("no zero-loss solution")
 
 
 @pytest.mark.parametrize("angle", [35, 150, 275])
 def test_the_ode_goes_straight_out_to_the_circle(explorer, angle):
     text = show(explorer, angle=angle, log_N=8.0, size=0.5)
-    match = re.search(f"M₁ = {NUMBER}, M₂ = {NUMBER} the ODE moves to {NUMBER}, {NUMBER} at", text)
-    x0, y0, x, y = map(float, match.groups())
+    match = re.search(f"from M₁ = {NUMBER}, M₂ = {NUMBER} to M₁ = {NUMBER}, M₂ = {NUMBER} at", text)
+    x0, y0, x, y = map(value, match.groups())
     direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
     # size 1 is the root mean square √(p p*/N) of a random start
     np.testing.assert_allclose([x0, y0], 0.5 * np.sqrt(2 / 1e8) * direction, rtol=5e-3, atol=1e-7)
-    np.testing.assert_allclose(np.array([x, y]) / np.hypot(x, y), direction, atol=2e-3)
-    # a surplus student dies as a power law: the radius approaches √2 slowly
+    np.testing.assert_allclose(np.array([x, y]) / np.hypot(x, y), direction, atol=5e-3)
+    # a surplus unit dies as a power law: the radius approaches √2 slowly
     assert np.hypot(x, y) == pytest.approx(np.sqrt(2), abs=0.02)
 
 
@@ -90,16 +75,14 @@ def test_the_alignment_of_runs_with_a_sign_to_choose_is_that_of_the_normal_law(e
     """p = p* = 1: the mean of 1 − cos is twice the probability that noise flips the sign of M."""
     from scipy.stats import norm
 
-    text = show(explorer, p=1, angle=0, noise=True)
-    predicted = float(re.search(rf"turns by {NUMBER} in the mean", text)[1])
+    text = show(explorer, p=1, angle=0, size=0.5, noise=True)
+    predicted = value(re.search(rf"the law says {NUMBER}", text)[1])
     law = ql.escape_law(ql.Task(1, 1), 10**4, 0.05)
-    expected = 2 * norm.sf((law.v_eff - 1) ** -0.5)
-    assert predicted == pytest.approx(expected, abs=4.5 * np.sqrt(2 * expected / 4000))
-    measured = float(re.search(rf"30 runs, {NUMBER} ±", text)[1])
+    expected = 2 * norm.sf(0.5 * (law.v_eff - 1) ** -0.5)
+    assert predicted == pytest.approx(expected, rel=0.03)
+    measured = value(re.search(rf"turn away from it by {NUMBER} in the mean", text)[1])
     # 30 runs, each 0 or 2, binomial; past the fourth σ with probability < 1e-4
     assert abs(measured - expected) < 2 * 4.5 * np.sqrt(expected / 2 / 30)
-    show(explorer, p=1, angle=0)
-    assert "SGD" not in explorer.alt_text
 
 
 def test_a_new_seed_draws_another_start(explorer):
@@ -108,16 +91,35 @@ def test_a_new_seed_draws_another_start(explorer):
     explorer.finish()
     assert explorer.error == ""
     assert explorer.alt_text != before
+    explorer._clicks["seed"] = 0
+    explorer.update()
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"eta": 0.3, "log_N": 1.0}, "of 30 runs diverge"),
-        ({"p": 2, "p_star": 4, "log_N": 6.0}, "in the mean (predicted): 30 runs"),
-        ({"p": 3, "p_star": 1, "log_N": 12.0}, "in the mean (predicted): 30 runs"),
-        ({"p": 2, "size": 10.0, "log_N": 2.0}, "; a run of SGD from this start: 30 runs"),
+        ({"eta": 0.3, "log_N": 1.0}, "of 30 diverge"),
+        ({"p": 3, "p_star": 1, "log_N": 12.0}, "where the law says"),
+        ({"p": 2, "size": 10.0, "log_N": 2.0}, "30 runs of SGD from this start turn away"),
     ],
 )
 def test_runs_of_sgd_are_added_wherever_the_controls_are(explorer, values, words):
     assert words in show(explorer, noise=True, **values)
+
+
+@pytest.mark.parametrize(
+    "values", [dict(noise=True), dict(p=1), dict(eta=0.2, p=3, angle=100), dict(p=8, p_star=4)]
+)
+def test_the_code_gives_the_curves(explorer, values):
+    show(explorer, **values)
+    namespace = {}
+    exec(explorer.code, namespace)
+    close = dict(rtol=1e-3, atol=1e-8, equal_nan=True)
+    for line, turned in zip((explorer.flow, explorer.ode), namespace["turned"], strict=True):
+        drawn = np.where(turned > 1e-10, turned, np.nan)
+        assert np.allclose(line.get_ydata(), drawn, **close)
+    x = namespace["ode"].M[:, 0, 0]
+    assert np.allclose(explorer.ode_path.get_xdata(), x, rtol=1e-3, atol=1e-6, equal_nan=True)
+    if "sgd" in namespace:
+        ends = namespace["sgd"].M[:, -1, 0, 0]
+        assert np.allclose(explorer.ends.get_xdata(), ends)

@@ -1,4 +1,3 @@
-import itertools
 import re
 
 import numpy as np
@@ -6,6 +5,10 @@ import pytest
 
 import quadlib as ql
 from quadlib.explorers.landscape import Landscape
+from quadlib.notation import number
+
+DEFAULT = {"alpha": 15, "p": 4, "p_star": 2, "samples": 8.0}
+VALUE = r"([−\d.\u202f]+)"
 
 
 @pytest.fixture(scope="module")
@@ -15,57 +18,66 @@ def explorer():
     Landscape.pause = pause
 
 
-def settle(explorer):
+def show(explorer, **values):
+    for name, value in (DEFAULT | values).items():
+        explorer.controls[name].value = value
     explorer.finish()
     assert explorer.error == ""
+    return explorer.alt_text
+
+
+def stems(explorer, ax):
+    """Where the stems stand, and how high, below zero and above."""
+    segments = [np.array(lines.get_segments()).reshape(-1, 2, 2) for lines in explorer.stems[ax]]
+    return [(part[:, 1, 0], part[:, 1, 1]) for part in segments]
+
+
+@pytest.mark.parametrize(("p", "p_star"), [(4, 2), (3, 1), (6, 3)])
+def test_on_the_plateau_there_are_p_p_star_directions_that_lead_down(explorer, p, p_star):
+    assert f"{p * p_star} are negative" in show(explorer, p=p, p_star=p_star)
+    below, _ = stems(explorer, explorer.middle)
+    assert below[1].sum() == p * p_star
+
+
+def test_directions_that_no_unit_sees_are_nearly_flat_on_the_plateau(explorer):
+    alt = show(explorer)
+    count, low, high = re.search(
+        rf"The {VALUE} along directions that no unit sees are between {VALUE} and {VALUE};", alt
+    ).groups()
+    start = ql.random_overlaps(ql.Task(4, 2), 10**4, 1)
+    q = np.linalg.eigvalsh(ql.integrate(ql.Task(4, 2), start, eta=0.05, alpha=[16.5]).Q[0])
+    flat = 2 / 4 * (q.mean() - 1 + 2 * q / 4)  # (7.3), zero on the plateau of gradient flow
+    assert count == number(4 * (10**4 - 6))
+    assert (float(low), float(high)) == pytest.approx((flat[0], flat[-1]), abs=1e-4)
+    assert flat[-1] < 0.05
 
 
 @pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("alpha", [0, 100, 33, 67]),
-        ("p", [1, 8, 3]),
-        ("p_star", [1, 4, 2]),
-        ("samples", [1, 100, 8]),
-    ],
+    "values", [dict(samples=1.0), dict(p=1, p_star=4, samples=1.0), dict(samples=100.0), dict(p=8)]
 )
-def test_every_value_of_a_control_gives_a_picture(explorer, name, values):
-    seen = set()
-    for value in values:
-        explorer.controls[name].value = value
-        settle(explorer)
-        seen.add(explorer.alt_text)
-    assert len(seen) == len(values)
+def test_every_eigenvalue_is_inside_and_counted_on_its_side_of_zero(explorer, values):
+    show(explorer, **values)
+    now = DEFAULT | values
+    (low, _), (high, _) = stems(explorer, explorer.right)
+    assert (low < 0).all()
+    assert (high >= 0).all()
+    namespace = {}
+    exec(explorer.code, namespace)
+    sampled = namespace["sampled"]
+    counts = [counts.sum() for _, counts in stems(explorer, explorer.right)]
+    assert counts == [(sampled < 0).sum(), (sampled >= 0).sum()]
+    assert len(sampled) == 60 * now["p"]
+    left, right = explorer.right.get_xlim()
+    assert left < min(sampled[0], namespace["spectrum"].values[0])
+    assert right > max(sampled[-1], namespace["spectrum"].values[-1])
+    assert explorer.right.get_xlim() == explorer.middle.get_xlim()
 
 
-def test_extremes_together_give_a_picture(explorer):
-    for p, p_star, alpha in itertools.product((1, 8), (1, 4), (0, 100)):
-        for name, value in (("p", p), ("p_star", p_star), ("alpha", alpha), ("samples", 1.0)):
-            explorer.controls[name].value = value
-        settle(explorer)
-        assert "negative eigenvalues" in explorer.alt_text
-
-
-def test_alt_text_counts_the_negative_eigenvalues_on_the_plateau(explorer):
-    # 15 % of the run lies on the plateau, a saddle of index p p*
-    for p, p_star in ((4, 2), (3, 1), (6, 3)):
-        for name, value in (("p", p), ("p_star", p_star), ("alpha", 15), ("samples", 8.0)):
-            explorer.controls[name].value = value
-        settle(explorer)
-        assert f"Hessian has {p * p_star} negative eigenvalues" in explorer.alt_text
-
-
-def test_alt_text_gives_the_extremes_of_the_data_hessian(explorer):
-    # With very many samples the extremes are those of the population, up to √(N/n)
-    for name, value in (("p", 4), ("p_star", 2), ("alpha", 15), ("samples", 100.0)):
-        explorer.controls[name].value = value
-    settle(explorer)
-    lowest, highest = map(float, re.findall(r"the lowest (\S+?),? .*?the highest (\S+)\. W",
-                                            explorer.alt_text)[0])  # fmt: skip
-    sampled = [float(x) for x in re.findall(r"lowest (-?[\d.]+), the highest ([\d.]+)$",
-                                            explorer.alt_text)[0]]  # fmt: skip
-    task = ql.Task(4, 2)
-    q = ql.plateau(task, 0.05).q  # there: (2/p)(s − 2/p*) + 4q/p² along the teacher, M = 0
-    assert lowest == pytest.approx(2 / 4 * (q - 1 - 2 / 2) + 4 * q / 16, rel=0.03)
-    assert highest < 4 / task.p * 1.5
-    assert np.allclose(sampled, (lowest, highest), rtol=0.25)
+def test_with_very_many_samples_the_extremes_are_those_of_the_population(explorer):
+    show(explorer, samples=100.0)
+    namespace = {}
+    exec(explorer.code, namespace)
+    sampled, population = namespace["sampled"], namespace["spectrum"].values
+    q = ql.plateau(ql.Task(4, 2), 0.05).q  # there: (2/p)(s − 2/p*) + 4q/p² along the teacher
+    assert population[0] == pytest.approx(2 / 4 * (q - 1 - 2 / 2) + 4 * q / 16, rel=0.03)
+    assert np.allclose(sampled[[0, -1]], population[[0, -1]], rtol=0.25)  # up to √(N/n)

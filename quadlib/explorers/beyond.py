@@ -6,13 +6,14 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from quadlib.claims.beyond import learned
 from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
 from quadlib.explorers import controls
+from quadlib.late_time import late_time_law
 from quadlib.live import Caption, Explorer, Pieces
+from quadlib.notation import number
 from quadlib.plateau import NoPlateauError, critical_learning_rate, plateau
-from quadlib.plotting import PALETTE, teacher_color
+from quadlib.plotting import PALETTE, joined, teacher_style
 from quadlib.shapes import Array
 from quadlib.state import random_overlaps
 from quadlib.task import Task
@@ -20,45 +21,32 @@ from quadlib.trajectory import DivergenceError, Trajectory
 
 __all__ = ["Beyond"]
 
-_POINTS, _RUNS = 201, 6
-_TEACHERS = tuple(teacher_color(r) for r in range(3))
+_POINTS, _RUNS = 121, 6
+_COLUMNS = ("α", "ODE loss", *(f"ODE, teacher unit {r}" for r in (1, 2, 3)))
+_TOP = 1.4
 
 
 class Beyond(Explorer):
-    """Loss, and how much of each of three teachers is learned, T = diag(1 + d, 1, 1 − d)."""
+    """Loss, and how much of each of three teacher units is learned, T = diag(1 + d, 1, 1 − d)."""
 
     def build(self) -> dict[str, Any]:
-        """Loss on the left; the learned part of each teacher on the right."""
-        figure = self.live.figure
-        figure.set_layout_engine("none")
-        sides = dict(left=0.075, right=0.985, top=0.91, bottom=0.13, wspace=0.17)
-        self.left, self.right = figure.subplots(1, 2, gridspec_kw=sides)
+        """Loss on the left; the learned part of each teacher unit on the right."""
+        self.left, self.right = self.live.panels(1, 2, wspace=0.2)
+        grey = PALETTE["sgd"]
+        (self.sgd,) = self.left.plot([], [], color=grey, lw=0.7, label="SGD runs")
         (self.ode,) = self.left.plot([], [], color=PALETTE["ode"], lw=2, label="ODE")
-        (self.level,) = self.left.plot([], [], color="k", ls=":", lw=1.2, label="plateau")
-        (self.floor,) = self.left.plot([], [], color="k", ls="--", lw=1, label="label noise / 2")
-        self.sgd = [
-            self.left.plot([], [], color=PALETTE["sgd"], lw=0.7, label="SGD" if i == 0 else None)[0]
-            for i in range(_RUNS)
-        ]
+        (self.level,) = self.left.plot([], [], ":", color=PALETTE["theory"], label="plateau")
+        (self.floor,) = self.left.plot([], [], "-", color=PALETTE["law"], lw=1, label="floor")
         self.left.set(xlabel="α = samples / N", ylabel="population loss")
+        (self.noisy,) = self.right.plot([], [], color=grey, lw=0.7, label="SGD runs")
         self.learned = [
-            self.right.plot([], [], color=name, lw=2, label=f"teacher {r + 1}")[0]
-            for r, name in enumerate(_TEACHERS)
+            self.right.plot([], [], lw=2.2, label=f"teacher unit {r + 1}", **teacher_style(r))[0]
+            for r in range(3)
         ]
-        self.noisy = [
-            self.right.plot([], [], color=name, lw=0.5)[0]
-            for _ in range(_RUNS)
-            for name in _TEACHERS
-        ]
-        self.right.set(xlabel="α = samples / N", ylabel="learned part of a teacher", ylim=(0, 1.3))
-        self.note = self.left.text(
-            0, 1.03, "", transform=self.left.transAxes, color=PALETTE["flow"]
-        )
-        moving = [self.ode, self.level, self.floor, *self.sgd, *self.learned, *self.noisy]
-        self.live.animate(*moving, self.note)
-        # Under the lines they belong to the background: their text would cost 10 ms a move
-        self.left.legend(loc="upper right", fontsize="small").set_zorder(1)
-        self.right.legend(loc="upper left", fontsize="small").set_zorder(1)
+        self.right.set(xlabel="α = samples / N", ylabel="learned part of a teacher unit")
+        self.live.animate(self.sgd, self.ode, self.level, self.floor, self.noisy, *self.learned)
+        self.live.legend(self.left, ncols=4)
+        self.live.legend(self.right, ncols=4)
         return {
             "spread": ipywidgets.FloatSlider(
                 0.6, min=0.0, max=0.95, step=0.05, description="spread d of T"
@@ -73,85 +61,140 @@ class Beyond(Explorer):
         }
 
     def draw(self, values: dict[str, Any]) -> Caption:
-        """Draw the ODE at once, runs of the diffusion from the same start a moment later."""
-        spread, eta, N = values["spread"], values["eta"], round(10 ** values["log_N"])
-        task = Task(values["p"], 3, [1 + spread, 1.0, 1 - spread], values["label_noise"])
+        """Draw the ODE at once, runs of SGD from the same start a moment later."""
+        task, eta, N, end = _setting(values)
         start = random_overlaps(task, N, values["seed"])
-        end = controls.round_up(2 * (math.log(N) / 2 + 6) * 3 / (4 * eta * (1 + spread)))
         points = np.linspace(0, end, _POINTS)
-        note = ""
         try:
             ode = integrate(task, start, eta=eta, alpha=points, rtol=1e-5)
         except DivergenceError as error:
             ode = error.trajectory
-            last = f"{ode.alpha[-1]:.3g}" if len(ode.alpha) else "0"
-            note = f"The ODE diverges after α = {last}: lower η."
         try:
             level = plateau(task, eta).loss
         except NoPlateauError:
             level = math.nan
-            note = note or "There is no plateau at this η: lower η."
-        if not note and task.p < 3:
-            note = f"p = {task.p} students cannot express 3 teachers."
-        elif not note and eta > (critical := critical_learning_rate(task)):
-            note = f"η is above η_c = {critical:.3g}: solutions repel."
-        parts = learned(ode)
+        parts = _learned(ode)
         self.ode.set_data(ode.alpha, ode.loss)
         self.level.set_data([0, end], [level, level])
-        self.floor.set_data([0, end], [task.label_noise / 2] * 2)
+        self.floor.set_data([0, end], [_floor(task, eta)] * 2)
         for line, part in zip(self.learned, parts.T, strict=True):
-            line.set_data(ode.alpha, part)
-        for line in (*self.sgd, *self.noisy):
+            line.set_data(ode.alpha, np.where(part < _TOP, part, np.nan))
+        for line in (self.sgd, self.noisy):
             line.set_data([], [])
-        self.note.set_text(note)
-        high = min(ode.loss.max(), 1.5 * ode.loss[0]) if len(ode.loss) else 1.0
-        self.live.limits(self.left, (0.0, end), (0.0, controls.round_up(1.3 * float(high))))
-        self.live.limits(self.right, (0.0, end), (0.0, 1.3))
-        caption = _caption(ode, parts, level, note)
-        self.later(self._runs(task, start, eta, points, N, values["seed"], caption))
+        # What blows up leaves the picture
+        high = controls.round_up(1.1 * min(ode.loss.max(), 1.5 * ode.loss[0]))
+        self.ode.set_ydata(np.where(ode.loss < high, ode.loss, np.nan))
+        x = 0.0, min(end, controls.round_up(2 * ode.alpha[-1]))
+        self.live.limits(self.left, x, (0.0, high))
+        self.live.limits(self.right, x, (0.0, _TOP))
+        caption = _caption(task, eta, N, ode, parts, level, _warning(task, eta, ode, end, level))
+        self.later(self._runs(values, start, points, caption))
         return caption
 
-    def _runs(
-        self, task: Task, start: Any, eta: float, points: Array, N: int, seed: int, caption: Caption
-    ) -> Pieces:
-        method: Any = "overlaps" if N < 300 else "diffusion"
-        diverged = 0
+    def _runs(self, values: dict[str, Any], start: Any, points: Array, caption: Caption) -> Pieces:
+        task, eta, N, end = _setting(values)
+        runs: list[Trajectory] = []
         for i in range(_RUNS):
-            run = None
             try:
-                rng = np.random.default_rng((seed, i))
+                more: Any = dict(method=_method(N), progress=False)
                 run = simulate(
-                    task, start, eta=eta, alpha=points, N=N, rng=rng, method=method, progress=False
+                    task, start, eta=eta, alpha=points, N=N, rng=(values["seed"], i), **more
                 )
             except DivergenceError as error:
                 run = error.trajectory
-                diverged += 1
-            words = f" {i + 1} SGD runs from the same start"
-            words += f", {diverged} of which diverge" if diverged else ""
-            words += f", end at loss {run.loss[-1]:.3g}." if len(run.loss) else "."
+            runs.append(run)
+            yield lambda: self.show(runs, end, caption)
 
-            def show(i: int = i, run: Trajectory = run, words: str = words) -> Caption:
-                self.sgd[i].set_data(run.alpha, run.loss)
-                for r, part in enumerate(learned(run).T):
-                    self.noisy[3 * i + r].set_data(run.alpha, part)
-                return caption._replace(alt=caption.alt + words)
+    def show(self, runs: list[Trajectory], end: float, caption: Caption) -> Caption:
+        """Draw these runs, and say where they end."""
+        high = self.left.get_ylim()[1]
+        losses = [np.where(run.loss < high, run.loss, np.nan) for run in runs]
+        parts = [np.where(part < _TOP, part, np.nan) for run in runs for part in _learned(run).T]
+        self.sgd.set_data(*joined([run.alpha for run in runs], losses))
+        self.noisy.set_data(*joined([run.alpha for run in runs for _ in range(3)], parts))
+        last = [run.loss[-1] for run in runs if len(run.alpha) and run.alpha[-1] == end]
+        words = f"{len(runs)} runs of SGD from the same start"
+        if last:
+            words += f" end at a loss {controls.span(last)}"
+        if len(last) < len(runs):
+            words += f"{',' if last else ':'} {len(runs) - len(last)} of them diverge"
+        return caption._replace(alt=f"{caption.alt} {words}.")
 
-            yield show
+    def script(self, values: dict[str, Any]) -> str:
+        """Return the calls that give the ODE and the runs of SGD."""
+        task, eta, N, end = _setting(values)
+        seed, T = values["seed"], [round(float(t), 2) for t in np.diag(task.T)]
+        n = len(self.ode.get_xdata())
+        cut = "" if n == _POINTS else f"[:{n}]"
+        return f"""import numpy as np
+import quadlib as ql
+task = ql.Task({task.p}, 3, T={T}, label_noise={task.label_noise})
+start = ql.random_overlaps(task, {N}, {seed})
+alpha = np.linspace(0, {end}, {_POINTS}){cut}
+ode = ql.integrate(task, start, eta={eta}, alpha=alpha, rtol=1e-5)
+learned = (ode.M**2).sum(1) * 3 / ({task.p} * np.diag(task.T) ** 2)
+how = dict(eta={eta}, alpha=alpha, N={N}, method="{_method(N)}")
+sgd = [ql.simulate(task, start, rng=({seed}, i), **how) for i in range({_RUNS})]"""
 
 
-def _caption(ode: Trajectory, parts: Array, level: float, note: str) -> Caption:
-    if len(ode.alpha) == 0:
-        return Caption(note)
-    words = [note] if note else []
+def _method(N: int) -> str:
+    return "overlaps" if N < 300 else "diffusion"
+
+
+def _setting(values: dict[str, Any]) -> tuple[Task, float, int, float]:
+    """Task, η, N, and the time by which even the weakest teacher unit is learned, within reason."""
+    d, eta, N = values["spread"], values["eta"], round(10 ** values["log_N"])
+    task = Task(values["p"], 3, [1 + d, 1.0, 1 - d], values["label_noise"])
+    first, last = (math.log(N) / 2 + 5) * 3 / (4 * eta * np.array([1 + d, 1 - d]))
+    return task, eta, N, controls.round_up(min(1.1 * last, 8 * first))
+
+
+def _learned(run: Trajectory) -> Array:
+    """Squared length of each column of M, relative to that of a zero-loss solution."""
+    return np.asarray((run.M**2).sum(-2) * 3 / (run.task.p * np.diag(run.task.T) ** 2))
+
+
+def _floor(task: Task, eta: float) -> float:
+    try:
+        return late_time_law(task, eta).floor
+    except ValueError:
+        return math.nan
+
+
+def _warning(task: Task, eta: float, ode: Trajectory, end: float, level: float) -> str:
+    """One sentence if this setting spoils the story, else nothing."""
+    if ode.alpha[-1] < end:
+        after = f"the ODE diverges after α = {number(ode.alpha[-1])}"
+        return f"The learning rate η is too large: {after}. Lower it."
+    if not math.isfinite(level):
+        return "The learning rate η is too large: no plateau exists. Lower it."
+    if task.p < 3:
+        return f"{task.p} student unit{'s' * (task.p > 1)} cannot express 3 teacher units."
+    critical = critical_learning_rate(task)
+    if eta > critical:
+        return f"The learning rate η is above η_c = {number(critical)}: zero loss repels. Lower it."
+    return ""
+
+
+def _caption(
+    task: Task, eta: float, N: int, ode: Trajectory, parts: Array, level: float, warning: str
+) -> Caption:
+    T = ", ".join(number(t) for t in np.diag(task.T))
+    alt = f"Teacher units with T = diag({T}), p = {task.p} student units, N = {number(N)}, "
+    alt += f"η = {number(eta)}, label noise {number(task.label_noise)}:"
     if math.isfinite(level):
-        words.append(f"The plateau is at loss {level:.3g}.")
-    words.append(f"The ODE ends at loss {ode.loss[-1]:.3g}, α = {ode.alpha[-1]:.3g}.")
+        alt += f" the plateau is at loss {number(level)};"
+    alt += f" the loss of the ODE is {number(ode.loss[-1])} at α = {number(ode.alpha[-1])}."
+    steps = []
     for r, part in enumerate(parts.T):
         half = np.flatnonzero(part > 0.5)
-        when = f"by α = {ode.alpha[half[0]]:.3g}" if len(half) else "at no time"
-        words.append(f"Teacher {r + 1} is half learned {when}.")
-    rows = [
-        (float(ode.alpha[i]), float(ode.loss[i]), *map(float, parts[i]))
-        for i in range(0, len(ode.alpha), 10)
-    ]
-    return Caption(" ".join(words), ("α", "loss", "teacher 1", "teacher 2", "teacher 3"), rows)
+        when = "half learned at the start" if len(half) and half[0] == 0 else "not learned"
+        if len(half) and half[0] > 0:
+            when = f"half learned at α = {number(ode.alpha[half[0]])}"
+        steps.append(f"teacher unit {r + 1} is {when}")
+    story = "; ".join(steps)
+    story = f"{story[0].upper()}{story[1:]}"
+    if not len(half) and task.p >= 3 and not warning:
+        story += " within the time shown, but to the right of this picture"
+    rows = np.column_stack([ode.alpha, ode.loss, parts]).tolist()
+    return Caption(f"{alt} {story}.", _COLUMNS, rows, f"{story}.", warning)

@@ -8,15 +8,17 @@ import numpy as np
 from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
 from quadlib.explorers import controls
+from quadlib.notation import number
 from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
+from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
 from quadlib.trajectory import DivergenceError, Trajectory
 
-__all__ = ["POINTS", "Setting", "chosen", "deterministic", "sgd"]
+__all__ = ["POINTS", "RUNS", "Setting", "chosen", "deterministic", "script", "sgd"]
 
-POINTS = 121
-"""Recorded times of a run."""
+POINTS, RUNS = 121, 30
+"""Recorded times of a run; runs of SGD."""
 
 
 class Setting(NamedTuple):
@@ -24,6 +26,8 @@ class Setting(NamedTuple):
 
     task: Task
     start: Overlaps
+    scale: float
+    turn: Array
     N: int
     eta: float
     seed: int
@@ -36,18 +40,39 @@ class Setting(NamedTuple):
         return math.sqrt(self.task.p / self.task.p_star)
 
     @property
-    def note(self) -> str:
+    def solvable(self) -> bool:
+        """Whether there is a zero-loss solution."""
+        return self.task.p >= self.task.p_star
+
+    @property
+    def alpha(self) -> Array:
+        """Recorded times."""
+        return np.linspace(0.0, self.end, POINTS)
+
+    @property
+    def method(self) -> Any:
+        """Every sample where that is quick or needed, else a few draws for many samples."""
+        return "overlaps" if self.N * self.end <= 2e5 or self.N < 300 else "diffusion"
+
+    @property
+    def step(self) -> float | None:
+        """Short steps of the diffusion: their noise is to be Gaussian, as that of many samples."""
+        return None if self.method == "overlaps" else 0.004 / self.eta
+
+    @property
+    def warning(self) -> str:
         """One sentence if this setting spoils the story, else nothing."""
         p, p_star = self.task.p, self.task.p_star
         if self.plateau is None:
-            return f"No plateau exists at η = {self.eta:g}: lower η."
+            return "The learning rate η is too large: no plateau exists. Lower it."
         if self.plateau.escape_rate <= 0:
-            return f"The plateau attracts at η = {self.eta:g}: lower η."
-        if p < p_star:
-            return f"p = {p} < p* = {p_star}: there is no zero-loss solution to choose."
+            return "The learning rate η is too large: the plateau is never left. Lower it."
+        if not self.solvable:
+            return f"p = {p} is less than p* = {p_star}: no zero-loss solution. Raise p."
         critical = critical_learning_rate(self.task)
         if self.eta > critical:
-            return f"η = {self.eta:g} is above η_c = {critical:.3g}: solutions repel."
+            what = f"η is above η_c = {number(critical)}: solutions repel"
+            return f"The learning rate {what}. Lower it."
         return ""
 
 
@@ -59,26 +84,26 @@ def chosen(values: dict[str, Any]) -> Setting:
         level = plateau(task, eta)
     except NoPlateauError:
         level = None
-    drawn = random_overlaps(task, N, np.random.default_rng((values["seed"], 0)))
-    # Turn the units so that the first teacher is seen by the first student alone, then by `angle`
+    drawn = random_overlaps(task, N, values["seed"])
+    # Turn the units so that the first teacher is seen by the first unit alone, then by `angle`
     M = np.linalg.qr(drawn.M, mode="complete")[1]
-    M *= np.sign(M[0, 0]) * values["size"] * math.sqrt(p * k / N) / np.linalg.norm(M)
-    angle = math.radians(values["angle"])
-    c, s = math.cos(angle), math.sin(angle)
-    M[:2] = np.array([[c, -s], [s, c]]) @ M[:2] if p > 1 else c * M
+    scale = float(np.sign(M[0, 0]) * values["size"] * math.sqrt(p * k / N) / np.linalg.norm(M))
+    c, s = (f(math.radians(values["angle"])) for f in (math.cos, math.sin))
+    turn = np.array([[c, -s], [s, c]])[:p, :p]
+    M = scale * M
+    M[:2] = turn @ M[:2]
     start = Overlaps(drawn.Q - drawn.M @ drawn.M.T + M @ M.T, M)
     rate = level.escape_rate if level and level.escape_rate > 0 else 4 * eta / k
     end = (max(math.log(N) / 2 - math.log(values["size"]), 0.0) + 5) / rate
     end = controls.round_up(min(end, 200 / eta))
-    return Setting(task, start, N, eta, values["seed"], level, end)
+    return Setting(task, start, scale, turn, N, eta, values["seed"], level, end)
 
 
 def deterministic(setting: Setting, gradient_noise: bool) -> Trajectory:
     """Follow the ODE, or gradient flow, as far as it goes."""
-    points = np.linspace(0.0, setting.end, POINTS)
     try:
         return integrate(
-            setting.task, setting.start, eta=setting.eta, alpha=points, rtol=1e-7,
+            setting.task, setting.start, eta=setting.eta, alpha=setting.alpha, rtol=1e-6,
             gradient_noise=gradient_noise,
         )  # fmt: skip
     except DivergenceError as error:
@@ -87,15 +112,27 @@ def deterministic(setting: Setting, gradient_noise: bool) -> Trajectory:
 
 def sgd(setting: Setting, run: int) -> Trajectory:
     """Follow a run of SGD from the start of this setting, as far as it goes."""
-    exact = setting.N * setting.end <= 2e5 or setting.N < 300
-    # Short steps: their noise is to be Gaussian, as that of many samples
-    step = None if exact else 0.004 / setting.eta
     try:
         return simulate(
             setting.task, setting.start, eta=setting.eta, N=setting.N,
-            alpha=np.linspace(0.0, setting.end, POINTS),
-            rng=np.random.default_rng((setting.seed, 1, run)),
-            method="overlaps" if exact else "diffusion", step=step, progress=False,
+            alpha=setting.alpha, rng=controls.spawned((setting.seed, 1), run),
+            method=setting.method, step=setting.step, progress=False,
         )  # fmt: skip
     except DivergenceError as error:
         return error.trajectory
+
+
+def script(setting: Setting, drawn: int) -> str:
+    """Return the calls that give flow, ODE, of which so many points are drawn, and runs of SGD."""
+    task, eta, N, seed = setting.task, setting.eta, setting.N, setting.seed
+    turn = np.array2string(setting.turn, separator=", ", precision=17).replace("\n", "")
+    ends = f"((False, {POINTS}), (True, {drawn}))"
+    return f"""import numpy as np
+import quadlib as ql
+task, alpha = ql.Task({task.p}, {task.p_star}), np.linspace(0, {setting.end}, {POINTS})
+drawn = ql.random_overlaps(task, {N}, {seed})
+M = {setting.scale!r} * np.linalg.qr(drawn.M, mode="complete")[1]
+M[:2] = np.array({turn}) @ M[:2]
+start, eta = ql.Overlaps(drawn.Q - drawn.M @ drawn.M.T + M @ M.T, M), {eta}
+flow, ode = (ql.integrate(task, start, eta=eta, alpha=alpha[:n], gradient_noise=noise, rtol=1e-6) for noise, n in {ends})
+turned = [ql.misalignment(ql.polar_factor(run.M), ql.polar_factor(M)) for run in (flow, ode)]"""  # noqa: E501

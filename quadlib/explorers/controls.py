@@ -38,7 +38,7 @@ def span(values: Any) -> str:
     return low if low == high else f"between {low} and {high}"
 
 
-def spawned(seed: int, run: int) -> np.random.Generator:
+def spawned(seed: int | tuple[int, ...], run: int) -> np.random.Generator:
     """Return the random numbers of one run, as `ensemble` has them."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(run,)))
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from quadlib.bias import blur_law, misalignment, polar_factor
 from quadlib.explorers import controls
-from quadlib.explorers.bias_runs import POINTS, Setting, chosen, deterministic, sgd
+from quadlib.explorers.bias_runs import POINTS, RUNS, Setting, chosen, deterministic, script, sgd
 from quadlib.live import Caption, Explorer, Pieces
+from quadlib.notation import number
 from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
 from quadlib.state import Overlaps
@@ -18,9 +19,8 @@ from quadlib.trajectory import Trajectory
 
 __all__ = ["ImplicitBias"]
 
-_RUNS = 30
-_COLUMNS = ("α", "flow, 1 − cos", "ODE, 1 − cos", "ODE loss", "ODE M₁", "ODE M₂")
-_SMALLEST = 1e-12
+_COLUMNS = ("α", "ODE, 1 − cos", "ODE loss", "ODE M₁", "ODE M₂")
+_SMALLEST = 1e-10
 """Misalignment below which nothing is drawn."""
 
 
@@ -28,37 +28,34 @@ class ImplicitBias(Explorer):
     """Paths of M to the zero-loss set, and how far they turn away from the closest solution."""
 
     def build(self) -> dict[str, Any]:
-        """First teacher's overlaps with two students on the left; misalignment on the right."""
-        figure = self.live.figure
-        figure.set_layout_engine("none")
-        sides = dict(left=0.08, right=0.985, top=0.91, bottom=0.13, wspace=0.22)
-        grid: Any = figure.add_gridspec(1, 2, width_ratios=[1, 1.5], **sides)
-        self.plane, self.right = (figure.add_subplot(part) for part in grid)
-        grey, blue, orange = PALETTE["sgd"], PALETTE["ode"], PALETTE["flow"]
-        turn = np.linspace(0, 2 * np.pi, 200)
-        self.circle = np.cos(turn), np.sin(turn)
-        (self.inside,) = self.plane.fill(*self.circle, color=PALETTE["theory"], alpha=0.12, lw=0)
-        (self.set,) = self.plane.plot(*self.circle, color=PALETTE["theory"], lw=2)
-        (self.paths,) = self.plane.plot([], [], color=grey, lw=0.6, alpha=0.8)
-        (self.ends,) = self.plane.plot([], [], "o", color="0.35", ms=3)
+        """Overlaps of the first teacher unit with two units on the left; misalignment right."""
+        self.plane, self.right = self.live.panels(1, 2, width_ratios=[1, 1.5], wspace=0.28)
+        grey, black, dark = PALETTE["sgd"], PALETTE["law"], PALETTE["theory"]
+        blue, orange = PALETTE["ode"], PALETTE["flow"]
+        angle = np.linspace(0, 2 * np.pi, 200)
+        self.circle = np.cos(angle), np.sin(angle)
+        (self.inside,) = self.plane.fill(*self.circle, color="0.93", lw=0)
+        (self.set,) = self.plane.plot(*self.circle, ":", color=dark, ms=14, label="zero loss")
+        (self.paths,) = self.plane.plot([], [], color=grey, lw=0.6)
+        (self.ends,) = self.plane.plot([], [], "o", color=grey, ms=3)
         (self.ode_path,) = self.plane.plot([], [], color=blue, lw=2.5)
         (self.flow_path,) = self.plane.plot([], [], "--", color=orange, lw=1.5)
-        (self.begin,) = self.plane.plot([], [], "o", color="k", ms=5)
-        (self.closest,) = self.plane.plot([], [], "*", color=PALETTE["theory"], ms=15, mec="k")
-        self.plane.set(aspect="equal", xlabel="M₁, student 1", ylabel="M₂, student 2")
-        self.note = self.plane.text(0.0, 1.03, "", transform=self.plane.transAxes)
-        self.note.set_color(orange)
-        (self.sgd,) = self.right.plot([], [], color=grey, lw=0.6, alpha=0.8, label="SGD runs")
-        (self.mean,) = self.right.plot([], [], color="0.25", lw=2, label="SGD, mean")
-        (self.law,) = self.right.plot([], [], "k--", lw=1.2, label="SGD, predicted mean")
+        (self.begin,) = self.plane.plot([], [], "o", color=dark, ms=5, label="start")
+        (self.closest,) = self.plane.plot([], [], "*", color="w", mec=dark, ms=14, label="closest")
+        self.plane.set(aspect="equal", xlabel="overlap M₁ of unit 1", ylabel="overlap M₂ of unit 2")
+        (self.sgd,) = self.right.plot([], [], color=grey, lw=0.6, label="SGD runs")
+        (self.mean,) = self.right.plot([], [], color=grey, lw=3, label="their mean")
+        (self.law,) = self.right.plot([], [], color=black, lw=1.2, label="its law")
         (self.ode,) = self.right.plot([], [], color=blue, lw=2.5, label="ODE")
-        (self.flow,) = self.right.plot([], [], "--", color=orange, lw=1.5, label="gradient flow")
-        self.right.set(yscale="log", xlabel="α = samples / N", xlim=(0, 100), ylim=(1e-12, 4))
+        (self.flow,) = self.right.plot([], [], "--", color=orange, lw=1.5, label="flow")
+        self.right.set(yscale="log", xlabel="α = samples / N")
         self.right.set_ylabel("1 − cos to the closest solution")
+        self.right.minorticks_off()
         self.live.animate(self.inside, self.set, self.paths, self.ends, self.ode_path, self.begin)
-        self.live.animate(self.flow_path, self.closest, self.note)
+        self.live.animate(self.flow_path, self.closest)
         self.live.animate(self.sgd, self.mean, self.law, self.ode, self.flow)
-        self.right.legend(loc="lower right", fontsize="small", ncols=2).set_zorder(1)
+        self.live.legend(self.plane)
+        self.live.legend(self.right, ncols=5)
         return {
             "angle": ipywidgets.IntSlider(35, 0, 360, step=5, description="start: angle, °"),
             "size": ipywidgets.FloatLogSlider(
@@ -77,103 +74,128 @@ class ImplicitBias(Explorer):
         setting = chosen(values)
         flow, ode = deterministic(setting, False), deterministic(setting, True)
         turned = [_turned(setting, run) for run in (flow, ode)]
+        for empty in (self.paths, self.ends, self.sgd, self.mean, self.law):
+            empty.set_data([], [])
+        side = self._draw_set(setting)
         for line, path, run, angle in (
             (self.flow, self.flow_path, flow, turned[0]),
             (self.ode, self.ode_path, ode, turned[1]),
         ):
             line.set_data(run.alpha, angle)
-            path.set_data(*_plane(run))
-        for empty in (self.paths, self.ends, self.sgd, self.mean, self.law):
-            empty.set_data([], [])
-        self._draw_set(setting)
-        self.note.set_text(setting.note)
-        low = 10.0 ** (2 * math.floor(math.log10(min(t[-1] for t in turned)) / 2) - 2)
-        self.live.limits(self.right, (0.0, setting.end), (low, 4.0))
+            path.set_data(*_within(_plane(run), side))
+        self.live.limits(self.right, (0.0, setting.end), (_SMALLEST, 4.0))
+        self.live.say(self.right, "no zero-loss solution:\nnothing to turn away from")
         caption = _caption(setting, flow, ode, turned)
         if values["noise"]:
-            self.later(self.runs(setting, caption))
+            self.later(self.runs(setting, side, caption))
         return caption
 
-    def _draw_set(self, setting: Setting) -> None:
-        radius = setting.radius
-        task, solvable = setting.task, setting.task.p >= setting.task.p_star
+    def _draw_set(self, setting: Setting) -> float:
+        """Draw the zero-loss set, the start and its closest solution; return half the width."""
+        radius, task = setting.radius, setting.task
         x, y = radius * self.circle[0], radius * self.circle[1]
         if task.p == 1:
             x, y = np.array([radius, np.nan, -radius]), np.zeros(3)
-        self.set.set_marker("o" if task.p == 1 else "")
+        self.set.set_marker("|" if task.p == 1 else "")
         self.set.set_data(x, y)
-        self.set.set_visible(solvable)
         # The projection of a larger set than the circle fills it
         self.inside.set_xy(np.column_stack([x, y]))
-        self.inside.set_visible(solvable and task.p > 2)
         start = _plane(setting.start)
         self.begin.set_data([start[0]], [start[1]])
         first = radius * polar_factor(setting.start.M)[:2, 0]
         self.closest.set_data(first[:1], [first[1] if task.p > 1 else 0.0])
-        self.closest.set_visible(solvable)
-        side = math.ceil(10 * max(1.15 * radius, 1.1 * math.hypot(*start))) / 10
+        for artist in (self.set, self.closest, self.inside):
+            artist.set_visible(setting.solvable and (task.p > 2 or artist is not self.inside))
+        side = math.ceil(5 * max(1.15 * radius, 1.1 * math.hypot(*start))) / 5
         self.live.limits(self.plane, (-side, side), (-side, side))
+        return side
 
-    def runs(self, setting: Setting, caption: Caption) -> Pieces:
+    def runs(self, setting: Setting, side: float, caption: Caption) -> Pieces:
         """Add the predicted mean, then runs of SGD from the same start."""
-        text = "; a run of SGD from this start"
+        law = math.nan
         small = (setting.start.M**2).sum() < 0.05  # as the law of the plateau's noise assumes
-        if small and setting.plateau and setting.plateau.escape_rate > 0:
-            law, _ = blur_law(setting.task, setting.eta, math.sqrt(setting.N) * setting.start.M)
+        if not setting.warning and small:
+            root = math.sqrt(setting.N)
+            law = blur_law(setting.task, setting.eta, root * setting.start.M)[0]
             yield lambda: self.law.set_data([0.0, setting.end], [law, law])
-            text += f" turns by {law:.3g} in the mean (predicted)"
         runs: list[Trajectory] = []
         shown = time.monotonic()
-        for k in range(_RUNS):
+        for k in range(RUNS):
             runs.append(sgd(setting, k))
-            if time.monotonic() - shown > 0.1 or k == _RUNS - 1:
-                yield lambda: self.show(setting, runs, caption, text)
+            if time.monotonic() - shown > 0.1 or k == RUNS - 1:
+                yield lambda: self.show(setting, runs, side, law, caption)
                 shown = time.monotonic()
+            yield None
 
     def show(
-        self, setting: Setting, runs: list[Trajectory], caption: Caption, text: str
+        self, setting: Setting, runs: list[Trajectory], side: float, law: float, caption: Caption
     ) -> Caption:
         """Draw these runs, and say how far they turned."""
         turned = [_turned(setting, run) for run in runs]
+        planes = [_within(_plane(run), side) for run in runs]
         self.sgd.set_data(*joined([run.alpha for run in runs], turned))
-        self.paths.set_data(*joined(*zip(*(_plane(run) for run in runs), strict=True)))
-        ends = np.array([[part[-1] for part in _plane(run)] for run in runs])
-        self.ends.set_data(ends[:, 0], ends[:, 1])
-        whole = [t for t in turned if len(t) == POINTS]
-        diverged = len(turned) - len(whole)
-        if whole:
-            mean = np.mean(whole, 0)
-            error = np.std([t[-1] for t in whole]) / math.sqrt(len(whole))
-            self.mean.set_data(np.linspace(0.0, setting.end, POINTS), mean)
-            text += f": {len(whole)} runs, {mean[-1]:.3g} ± {error:.1g}"
+        self.paths.set_data(*joined(*zip(*planes, strict=True)))
+        self.ends.set_data(*np.array([[part[-1] for part in plane] for plane in planes]).T)
+        words = f"{len(runs)} runs of SGD from this start"
+        diverged = sum(len(run.alpha) < POINTS for run in runs)
+        whole = [angle for angle in turned if len(angle) == POINTS]
+        if whole and setting.solvable:
+            curves = np.nan_to_num(whole)
+            mean, last = curves.mean(0), curves[:, -1]
+            self.mean.set_data(setting.alpha, np.where(mean > _SMALLEST, mean, np.nan))
+            words += f" turn away from it by {_size(last.mean())} in the mean"
+            if last.mean() > _SMALLEST:
+                words += f" (± {number(last.std() / math.sqrt(len(last)), 1)})"
+            words += f", where the law says {number(law)}" if math.isfinite(law) else ""
         if diverged:
-            text += f"; {diverged} of {len(runs)} runs diverge"
-        return caption._replace(alt=f"{caption.alt}{text}.")
+            words += f"; {diverged} of {len(runs)} diverge"
+        return caption._replace(
+            alt=f"{caption.alt} {words}.", summary=f"{caption.summary} {words}."
+        )
+
+    def script(self, values: dict[str, Any]) -> str:
+        """Return the calls that give flow and ODE, and the runs of SGD."""
+        return script(chosen(values), len(self.ode_path.get_xdata()))
 
 
 def _turned(setting: Setting, run: Trajectory) -> Array:
+    """1 − cos to the solution closest to the start; NaN where there is none, or it is rounding."""
+    if not setting.solvable:
+        return np.full(len(run.alpha), np.nan)
     turned = misalignment(polar_factor(run.M), polar_factor(setting.start.M))
-    return np.maximum(turned, _SMALLEST)
+    return np.where(turned > _SMALLEST, turned, np.nan)
+
+
+def _size(turned: float, digits: int = 3) -> str:
+    return number(turned, digits) if turned > _SMALLEST else f"less than {number(_SMALLEST)}"
 
 
 def _plane(run: Trajectory | Overlaps) -> tuple[Array, Array]:
-    """Overlaps of the first teacher with students 1 and 2."""
+    """Overlaps of the first teacher unit with the units 1 and 2."""
     first = run.M[..., 0]
     return first[..., 0], first[..., 1] if first.shape[-1] > 1 else 0 * first[..., 0]
 
 
+def _within(plane: tuple[Array, Array], side: float) -> tuple[Array, Array]:
+    """What leaves the picture, in a run that blows up, is not drawn."""
+    outside = np.maximum(*np.abs(plane)) > side
+    x, y = (np.where(outside, np.nan, part) for part in plane)
+    return x, y
+
+
 def _caption(setting: Setting, flow: Trajectory, ode: Trajectory, turned: list[Array]) -> Caption:
-    task, start = setting.task, _plane(setting.start)
-    where = f"p = {task.p}, p* = {task.p_star}, N = {setting.N:.4g}, η = {setting.eta:g}"
+    task, start = setting.task, [float(part) for part in _plane(setting.start)]
     x, y = _plane(ode)
     alt = (
-        f"{where}: from M₁ = {start[0]:.3g}, M₂ = {start[1]:.3g} the ODE moves to {x[-1]:.3f}, "
-        f"{y[-1]:.3f} at α = {ode.alpha[-1]:.4g}, where the loss is {ode.loss[-1]:.2g} and "
-        f"1 − cos to the closest solution {turned[1][-1]:.2g}; gradient flow: {turned[0][-1]:.2g}"
+        f"With p = {task.p} units, p* = {task.p_star}, N = {number(setting.N)} and "
+        f"η = {number(setting.eta)} the ODE goes from M₁ = {number(start[0])}, "
+        f"M₂ = {number(start[1])} to M₁ = {number(x[-1])}, M₂ = {number(y[-1])} at "
+        f"α = {number(ode.alpha[-1])}, where the loss is {number(ode.loss[-1])}."
     )
-    both = min(len(flow.alpha), len(ode.alpha))
-    rows = [
-        tuple(float(column[i]) for column in (ode.alpha, *turned, ode.loss, x, y))
-        for i in range(0, both, 5)
-    ]
-    return Caption(" ".join(filter(None, (setting.note, alt))), _COLUMNS, rows)
+    summary = f"The ODE ends at M₁ = {number(x[-1])}, M₂ = {number(y[-1])}."
+    if setting.solvable:
+        turns = [_size(angle[-1], 2) for angle in turned]
+        summary = f"From the closest solution the ODE turns away by 1 − cos of {turns[1]}."
+        alt += f" {summary} Gradient flow: {turns[0]}."
+    rows = np.column_stack([ode.alpha, turned[1], ode.loss, x, y]).tolist()
+    return Caption(alt, _COLUMNS, rows, summary, setting.warning)

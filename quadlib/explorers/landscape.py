@@ -8,8 +8,9 @@ import numpy as np
 
 from quadlib.dynamics.ode import integrate
 from quadlib.explorers import controls
-from quadlib.landscape import Spectrum, empirical_hessian_operator, hessian_spectrum
+from quadlib.landscape import empirical_hessian_operator, hessian_spectrum
 from quadlib.live import Caption, Explorer, Pieces
+from quadlib.notation import number
 from quadlib.plateau import plateau
 from quadlib.plotting import PALETTE
 from quadlib.shapes import Array
@@ -19,33 +20,36 @@ from quadlib.trajectory import Trajectory
 
 __all__ = ["Landscape"]
 
-_ETA, _RUN_N, _SAMPLE_N = 0.05, 10**4, 60
-_STEPS = np.outer(2.0 ** np.arange(-2, 8), [1.0, 1.5]).ravel()
+_ETA, _RUN_N, _SAMPLE_N, _POINTS = 0.05, 10**4, 60, 121
 _COLUMNS = ("eigenvalue", "multiplicity")
+_STEPS = np.outer(10.0 ** np.arange(-2, 3), [1, 1.5, 2, 3, 4, 6, 8]).ravel()
 
 
 class Landscape(Explorer):
     """Loss along a run, and the Hessian's spectrum at one point of it."""
 
     def build(self) -> dict[str, Any]:
-        """Loss on the left; population and empirical spectrum on the right."""
-        grid = self.live.figure.add_gridspec(2, 2, width_ratios=[1, 1.5])
-        self.left = self.live.figure.add_subplot(grid[:, 0])
-        self.top = self.live.figure.add_subplot(grid[0, 1])
-        self.bottom = self.live.figure.add_subplot(grid[1, 1], sharex=self.top)
-        (self.loss,) = self.left.plot([], [], color=PALETTE["ode"], lw=2)
-        (self.here,) = self.left.plot([], [], "o", color=PALETTE["flow"], ms=9)
-        self.left.set(xlabel="α = samples / N", ylabel="population loss", xlim=(0, 100))
-        self.left.set_ylim(0, 1)
-        self.stems = self.top.vlines([], [], [], colors=PALETTE["ode"], lw=2)
-        self.negative = self.top.vlines([], [], [], colors=PALETTE["flow"], lw=2)
-        self.top.set(yscale="log", ylim=(0.5, 2e5), ylabel="multiplicity")
-        self.top.set_title(f"population, N = {_RUN_N}; below zero in orange", fontsize="medium")
-        (self.bars,) = self.bottom.step([], [], where="mid", color=PALETTE["diffusion"])
-        self.bottom.set(yscale="log", xlim=(-1, 4), ylim=(0.5, 2e3), ylabel="count")
-        self.bottom.set_xlabel("Hessian eigenvalue")
-        self.bottom.set_title(f"one sample of data, N = {_SAMPLE_N}", fontsize="medium")
-        self.live.animate(self.loss, self.here, self.stems, self.negative, self.bars)
+        """Loss on the left; the spectrum of the population loss, and of the loss on a sample."""
+        panels = self.live.panels(1, 3, width_ratios=[1, 1.3, 1.3], wspace=0.36)
+        self.left, self.middle, self.right = panels
+        black, below = PALETTE["law"], PALETTE["negative"]
+        (self.loss,) = self.left.plot([], [], color=PALETTE["ode"], lw=2, label="ODE")
+        (self.here,) = self.left.plot([], [], "o", color=PALETTE["ode"], ms=9, label="here")
+        self.left.set(xlabel="α = samples / N", ylabel="population loss")
+        self.stems = {}
+        for ax, name in ((self.middle, "population"), (self.right, "sample")):
+            stems = [
+                ax.vlines([], [], [], colors=color, lw=2.2, label=label)
+                for color, label in ((below, "below zero"), (black, f"{name}: zero and above"))
+            ]
+            self.stems[ax] = stems
+            ax.set(yscale="log", xlabel="Hessian eigenvalue")
+            ax.minorticks_off()
+            self.live.legend(ax, ncols=2)
+        self.middle.set_ylabel(f"multiplicity, N = {number(_RUN_N)}")
+        self.right.set_ylabel(f"number, N = {_SAMPLE_N}")
+        self.live.legend(self.left, ncols=2)
+        self.live.animate(self.loss, self.here, *self.stems[self.middle], *self.stems[self.right])
         return {
             "alpha": ipywidgets.IntSlider(15, 0, 100, description="α along the run, %"),
             "p": controls.units(4, 8),
@@ -56,81 +60,119 @@ class Landscape(Explorer):
         }
 
     def draw(self, values: dict[str, Any]) -> Caption:
-        """Population spectrum now; the empirical one, a dense eigenproblem, a moment later."""
-        p, p_star = values["p"], values["p_star"]
+        """Population spectrum now; that of a sample, a dense eigenproblem, a moment later."""
+        p, p_star, ratio = values["p"], values["p_star"], values["samples"]
         run = _run(p, p_star)
-        i = round(values["alpha"] / 100 * (len(run.alpha) - 1))
-        state = Overlaps(run.Q[i], run.M[i])
-        spectrum = hessian_spectrum(run.task, state, _RUN_N)
+        i = _index(values["alpha"])
+        spectrum = hessian_spectrum(run.task, Overlaps(run.Q[i], run.M[i]), _RUN_N)
         self.loss.set_data(run.alpha, run.loss)
         self.here.set_data([run.alpha[i]], [run.loss[i]])
-        top = np.ceil(5 * run.loss.max()) / 5
-        self.live.limits(self.left, (0.0, float(run.alpha[-1])), (0.0, float(top)))
-        # Sampling spreads the spectrum by about (1 + √(N/n))²
-        reach = spectrum.values[-1] * (1 + values["samples"] ** -0.5) ** 2
-        high = float(_STEPS[min(np.searchsorted(_STEPS, reach), len(_STEPS) - 1)])
-        self.live.limits(self.bottom, (-high / 4, high), (0.5, 2e3))
-        for lines, chosen in (
-            (self.negative, spectrum.values < 0),
-            (self.stems, spectrum.values >= 0),
-        ):
-            lines.set_segments(_segments(spectrum, chosen))
-        self.bars.set_data([], [])
-        caption = Caption(
-            f"At α = {run.alpha[i]:.0f} of {run.alpha[-1]:.0f} the loss is {run.loss[i]:.3g}; the "
-            f"Hessian has {spectrum.index} negative eigenvalues, {spectrum.nullity} that are "
-            f"zero, the lowest {spectrum.values[0]:.3g} and the highest {spectrum.values[-1]:.3g}",
-            _COLUMNS,
-            _rows(spectrum),
+        high = controls.round_up(1.05 * float(run.loss.max()))
+        self.live.limits(self.left, (0.0, float(run.alpha[-1])), (0.0, high))
+        self._draw_spectrum(self.middle, spectrum.values, spectrum.multiplicities)
+        self._draw_spectrum(self.right, np.empty(0), np.empty(0))
+        self._hold(spectrum.values)
+        low, high = spectrum.values[[0, -1]]
+        outside = spectrum.multiplicities >= _RUN_N - p - p_star
+        flat = number(spectrum.multiplicities[outside].sum())
+        alt = (
+            f"At α = {number(run.alpha[i])} of a run that ends at α = {number(run.alpha[-1])}, "
+            f"p = {p} and p* = {p_star}, the loss is {number(run.loss[i])}. Of the Hessian's "
+            f"{number(p * _RUN_N)} eigenvalues {spectrum.index} are negative; they reach from "
+            f"{number(low)} to {number(high)}. The {flat} along directions that no unit sees are "
+            f"{controls.span(spectrum.values[outside])}; they are exactly zero only on the plateau "
+            "of gradient flow, which a learning rate moves."
         )
-        self.later(self._sampled(run.task, state, values["samples"], caption))
+        summary = (
+            f"{spectrum.index} directions lead down; the steepest has curvature {number(low)}."
+        )
+        rows = tuple(zip(spectrum.values.tolist(), spectrum.multiplicities.tolist(), strict=True))
+        caption = Caption(alt, _COLUMNS, rows, summary)
+        self.later(self._sampled((p, p_star, i, ratio), spectrum.values, caption))
         return caption
 
-    def _sampled(self, task: Task, state: Overlaps, ratio: float, caption: Caption) -> Pieces:
-        edges = np.linspace(*self.bottom.get_xlim(), 101)
-        eigenvalues = _empirical(task, state, ratio)
-        counts = np.histogram(eigenvalues, edges)[0].astype(float)
+    def _sampled(
+        self, setting: tuple[int, int, int, float], population: Array, caption: Caption
+    ) -> Pieces:
+        eigenvalues = _empirical(*setting)
         below = int((eigenvalues < -1e-9).sum())
 
         def show() -> Caption:
-            self.bars.set_data((edges[1:] + edges[:-1]) / 2, np.where(counts > 0, counts, 0.1))
+            self._hold(np.concatenate([population, eigenvalues]))
+            left, right = self.right.get_xlim()
+            edges = np.linspace(left, right, 121)
+            edges -= edges[np.abs(edges).argmin()]  # no bin has both signs
+            counts, _ = np.histogram(eigenvalues, edges)
+            self._draw_spectrum(
+                self.right, ((edges[1:] + edges[:-1]) / 2)[counts > 0], counts[counts > 0]
+            )
+            words = (
+                f"On one sample, samples / N = {number(setting[-1])} at N = {_SAMPLE_N}, "
+                f"{below} of {len(eigenvalues)} eigenvalues are negative; they reach from "
+                f"{number(eigenvalues[0])} to {number(eigenvalues[-1])}."
+            )
             return caption._replace(
-                alt=f"{caption.alt}. With {ratio:.1f} samples per dimension, N = {_SAMPLE_N}, "
-                f"{below} of {len(eigenvalues)} eigenvalues are negative, the lowest "
-                f"{eigenvalues[0]:.3g}, the highest {eigenvalues[-1]:.3g}"
+                alt=f"{caption.alt} {words}",
+                summary=f"{caption.summary} On the sample {below} lead down.",
             )
 
         yield show
 
+    def _draw_spectrum(self, ax: Any, values: Array, counts: Array) -> None:
+        for stems, chosen in zip(self.stems[ax], (values < 0, values >= 0), strict=True):
+            pairs = zip(values[chosen].tolist(), counts[chosen].tolist(), strict=True)
+            stems.set_segments([[(value, 0.5), (value, count)] for value, count in pairs])
 
-@lru_cache(maxsize=16)
+    def _hold(self, values: Array) -> None:
+        """Give both spectra round limits that hold these eigenvalues, with a margin."""
+        low, high = (_round(1.05 * max(end, 0.0)) for end in (-values.min(), values.max()))
+        x = (-max(low, high / 10), max(high, low / 10))
+        self.live.limits(self.middle, x, (0.5, 2e5))
+        self.live.limits(self.right, x, (0.5, 1e3))
+
+    def script(self, values: dict[str, Any]) -> str:
+        """Return the calls that give the two spectra."""
+        p, k, n = values["p"], values["p_star"], _samples(values["samples"])
+        i, end = _index(values["alpha"]), float(_run(p, k).alpha[-1])
+        return f"""import numpy as np
+import quadlib as ql
+task, rng = ql.Task({p}, {k}), np.random.default_rng(0)
+start = ql.random_overlaps(task, {_RUN_N}, 1)
+run = ql.integrate(task, start, eta={_ETA}, alpha=np.linspace(0, {end}, {_POINTS}), rtol=1e-8)
+state = ql.Overlaps(run.Q[{i}], run.M[{i}])
+spectrum = ql.hessian_spectrum(task, state, N={_RUN_N})
+weights = state.weights(task, {_SAMPLE_N}, rng)
+H = ql.empirical_hessian_operator(weights, rng.standard_normal(({n}, {_SAMPLE_N})))
+sampled = np.linalg.eigvalsh(H @ np.eye({p * _SAMPLE_N}))"""
+
+
+def _round(value: float) -> float:
+    return float(_STEPS[min(int(np.searchsorted(_STEPS, value)), len(_STEPS) - 1)])
+
+
+def _index(percent: int) -> int:
+    return round(percent / 100 * (_POINTS - 1))
+
+
+def _samples(ratio: float) -> int:
+    return max(1, round(ratio * _SAMPLE_N))
+
+
+@lru_cache(maxsize=32)
 def _run(p: int, p_star: int) -> Trajectory:
     """Follow the ODE from a random start to well after the escape."""
     task = Task(p, p_star)
     rate = plateau(task, _ETA).escape_rate
     start = random_overlaps(task, _RUN_N, 1)
     end = 10 * np.ceil((np.log(_RUN_N) / 2 + 5) / rate / 10)
-    return integrate(task, start, eta=_ETA, alpha=float(end), rtol=1e-10)
+    return integrate(task, start, eta=_ETA, alpha=np.linspace(0, end, _POINTS), rtol=1e-8)
 
 
-def _empirical(task: Task, state: Overlaps, ratio: float) -> Array:
+@lru_cache(maxsize=256)
+def _empirical(p: int, p_star: int, i: int, ratio: float) -> Array:
     """Eigenvalues of the Hessian of the loss on ratio · N samples."""
-    rng = np.random.default_rng(0)
-    weights = state.weights(task, _SAMPLE_N, rng)
-    X = rng.standard_normal((max(1, round(ratio * _SAMPLE_N)), _SAMPLE_N))
+    rng, run = np.random.default_rng(0), _run(p, p_star)
+    weights = Overlaps(run.Q[i], run.M[i]).weights(run.task, _SAMPLE_N, rng)
+    X = rng.standard_normal((_samples(ratio), _SAMPLE_N))
     operator = empirical_hessian_operator(weights, X)
     return np.linalg.eigvalsh(operator @ np.eye(operator.shape[0]))
-
-
-def _segments(spectrum: Spectrum, chosen: Array) -> list[Array]:
-    pairs = zip(spectrum.values[chosen], spectrum.multiplicities[chosen], strict=True)
-    return [np.array([[value, 0.5], [value, count]]) for value, count in pairs]
-
-
-def _rows(spectrum: Spectrum) -> list[tuple[float, int]]:
-    """All eigenvalues, or the lowest and the highest fifteen."""
-    rows = [
-        (float(value), int(count))
-        for value, count in zip(spectrum.values, spectrum.multiplicities, strict=True)
-    ]
-    return rows if len(rows) <= 30 else rows[:15] + rows[-15:]

@@ -1,4 +1,4 @@
-"""More students than teachers: one loss curve a p, their late times, and when they escape."""
+"""More units than teacher units: one loss curve a p, their late times, and when they escape."""
 
 import math
 from contextlib import suppress
@@ -8,27 +8,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from quadlib.checks import Constraint
-from quadlib.claims.overparameterization import nested_start
 from quadlib.dynamics.ode import integrate
 from quadlib.escape import escape_law
 from quadlib.explorers import controls
 from quadlib.late_time import LateTimeLaw, late_time_law
 from quadlib.live import Caption, Explorer, Pieces
+from quadlib.notation import number
 from quadlib.plateau import NoPlateauError, critical_learning_rate, plateau
-from quadlib.plotting import PALETTE
+from quadlib.plotting import PALETTE, p_color, p_style
 from quadlib.shapes import Array
-from quadlib.state import Overlaps
+from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
 from quadlib.trajectory import DivergenceError, Trajectory
 
 __all__ = ["Overparameterization"]
 
-_N, _LARGEST, _POINTS = 10**6, 16, 201
+_N, _LARGEST, _POINTS = 10**6, 16, 121
 _SEED = 25  # its ODE escapes near the mean of the law at every p
 _OTHERS = (1, 2, 4, 8, 16)
-_LATE = (1e-9, 100.0)
+_LATE = (1e-9, 10.0)
+_HIGH = 1.8
 _NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2.5, 4, 6.5]).ravel()
-_COLUMNS = ("students p", "⟨α_esc⟩, law", "std, law")
+_COLUMNS = ("units p", "mean escape time by the law", "its standard deviation")
 
 
 class _Setting(NamedTuple):
@@ -43,55 +44,52 @@ class _Setting(NamedTuple):
 
     @property
     def start(self) -> Overlaps:
-        return nested_start(self.p_star, _N, self.p, _LARGEST, self.constraint, _SEED)
+        """The first p of many random units: more units, the others unchanged."""
+        full = random_overlaps(Task(_LARGEST, self.p_star), _N, _SEED, constraint=self.constraint)
+        return Overlaps(full.Q[: self.p, : self.p], full.M[: self.p])
 
     @property
     def end(self) -> float:
-        """Time at which typical students have escaped, rounded up; the same for every p."""
+        """Time at which typical networks have escaped, rounded up; the same for every p."""
         return float(_NICE[np.searchsorted(_NICE, 3.2 * self.p_star / self.eta)])
 
 
 class Overparameterization(Explorer):
-    """Loss of the ODE for p students beside other p; late times; escape against p, N = 1e6."""
+    """Loss of the ODE for p units beside other p; late times; escape against p, N = 10⁶."""
 
     patience = 8.0
 
     def build(self) -> dict[str, Any]:
         """Loss on the left, late times in the middle, escape times on the right."""
-        figure = self.live.figure
-        figure.set_layout_engine("none")
-        sides = dict(left=0.065, right=0.985, top=0.9, bottom=0.135, wspace=0.31)
-        self.left, self.middle, self.right = figure.subplots(1, 3, gridspec_kw=sides)
-        blue, grey, orange, black = (PALETTE[c] for c in ("ode", "sgd", "flow", "theory"))
-        self.lines = {}
+        self.left, self.middle, self.right = self.live.panels(1, 3, wspace=0.36)
+        self.others, self.this = {}, {}
         for ax in (self.left, self.middle):
-            lines = [ax.plot([], [], color=grey, lw=0.8)[0] for _ in _OTHERS]
-            lines += ax.plot([], [], color=orange, lw=1.5, label="p = p*")
-            lines += ax.plot([], [], color=blue, lw=2.2, label="this p")
-            lines[0].set_label(f"p = {', '.join(map(str, _OTHERS))}")
-            self.lines[ax] = lines
+            self.others[ax] = {
+                p: ax.plot([], [], lw=1, label=f"p = {p}" if p == 1 else str(p), **p_style(p))[0]
+                for p in _OTHERS
+            }
+            (self.this[ax],) = ax.plot([], [], color="k", lw=2.6, label="this p (thick)")
             ax.set(xlabel="α = samples / N")
-            ax.locator_params(nbins=4)  # ticks cost more than lines
-        self.middle.set(xscale="log", yscale="log", title="late times")
-        self.middle.minorticks_off()
+        (self.level,) = self.left.plot([], [], ":", color=PALETTE["theory"], label="plateau")
         self.left.set_ylabel("population loss", labelpad=2)
-        (self.level,) = self.left.plot([], [], color=black, ls=":", lw=1.2, label="plateau")
-        (self.law,) = self.middle.plot([], [], color=black, ls="--", lw=1.2, label="law, this p")
-        self.bars = self.right.vlines([], [], [], colors=black, lw=1.5)
-        (self.means,) = self.right.plot([], [], "o", color=black, ms=4, label="law: mean ± std")
-        (self.here,) = self.right.plot([], [], "o", color=blue, ms=8, alpha=0.7)
-        self.here.set_label("ODE, this p")
-        self.right.locator_params(nbins=4)
-        self.right.set(xlabel="students p", xscale="log", title=f"escape, N = {_N:,}")
-        self.right.set_ylabel("escape time α", labelpad=2)
+        self.middle.set(xscale="log", yscale="log")
+        self.middle.minorticks_off()
+        self.middle.set_ylabel("population loss, late", labelpad=2)
+        (self.law,) = self.middle.plot([], [], "-", color=PALETTE["law"], lw=1.2, label="law")
+        self.bars = self.right.vlines([], [], [], colors=PALETTE["law"], lw=1.5)
+        (self.means,) = self.right.plot([], [], "_", color=PALETTE["law"], ms=9, mew=1.5)
+        self.means.set_label("law: mean ± std")
+        (self.here,) = self.right.plot([], [], "o", color=PALETTE["ode"], ms=7, label="ODE, this p")
+        self.right.set(xlabel="units p", xscale="log")
+        self.right.set_ylabel(f"escape time α, N = {number(_N)}", labelpad=2)
         self.right.set_xticks(_OTHERS, [str(p) for p in _OTHERS])
         self.right.minorticks_off()
-        self.note = self.left.text(0.0, 1.035, "", transform=self.left.transAxes, color=orange)
-        moving = [*self.lines[self.left], *self.lines[self.middle], self.level, self.law]
-        self.live.animate(*moving, self.bars, self.means, self.here, self.note)
-        self.left.legend(loc="upper right", fontsize="small").set_zorder(1)
-        self.middle.legend(handles=[self.law], loc="upper right", fontsize="small").set_zorder(1)
-        self.right.legend(loc="lower left", fontsize="small").set_zorder(1)
+        lines = [*self.this.values(), *(line for o in self.others.values() for line in o.values())]
+        self.live.animate(*lines, self.level, self.law, self.bars, self.means, self.here)
+        self.live.legend(self.left, handles=[self.this[self.left], self.level])
+        self.live.legend(self.middle, handles=[*self.others[self.middle].values(), self.law],
+                         ncols=6, handlelength=1.0, columnspacing=0.7)  # fmt: skip
+        self.live.legend(self.right)
         self.family: _Setting | None = None
         return {
             "p": controls.units(4, _LARGEST),
@@ -102,57 +100,63 @@ class Overparameterization(Explorer):
 
     def draw(self, values: dict[str, Any]) -> Caption:
         """Draw this p on its way to the escape at once; the rest follows."""
-        now = _Setting(values["p"], values["p_star"], values["eta"], values["constraint"])
-        run = _early(now)
-        level, note = _judge(now, run)
-        family = now._replace(p=now.p_star)
+        now = _Setting(**{name: values[name] for name in _Setting._fields})
+        run = _run(now)
+        level, warning = _judge(now, run)
+        family = now._replace(p=0)
         if family != self.family:  # else what is there of other p is still right
-            for line in self.lines[self.left] + self.lines[self.middle]:
+            for line in (line for lines in self.others.values() for line in lines.values()):
                 line.set_data([], [])
             self.means.set_data([], [])
             self.bars.set_segments([])
         self.family = family
-        self.lines[self.left][-1].set_data(run.alpha, run.loss)
-        self.lines[self.middle][-1].set_data([], [])
+        for line in self.this.values():
+            line.set_data([], [])
+            line.set_color(p_color(now.p))
+        self.this[self.left].set_data(run.alpha, _below(run.loss, _HIGH))
         self.level.set_data([0, now.end], [level, level])
         self.law.set_data([], [])
         escape = run.escape_time() if math.isfinite(level) else math.inf
         self.here.set_data([now.p], [escape])
-        self.note.set_text(note)
-        self.live.limits(self.left, (0.0, now.end), (0.0, 1.8))
+        self.live.say(self.right, "no escape from the plateau:\nno law of its time")
+        self.live.say(self.middle, "nothing is left of the ODE")
+        self.live.limits(self.left, (0.0, now.end), (0.0, _HIGH))
         self.live.limits(self.middle, (now.end / 10, now.end * 100), _LATE)
         self.live.limits(self.right, (0.8, 20.0), (0.0, now.end))
-        norms = now.constraint.capitalize()
-        words = [note, f"{norms} norms, p = {now.p}, p* = {now.p_star}, η = {now.eta:g}."]
+        norms, eta = f"{now.constraint.capitalize()} norms", f"η = {number(now.eta)}"
+        words = [f"{norms}, p = {now.p}, p* = {now.p_star}, {eta}, N = {number(_N)}."]
         if math.isfinite(level):
-            words.append(f"The plateau is at {level:.3f}.")
-        if math.isfinite(escape):
-            words.append(f"The ODE escapes at α = {escape:.1f}.")
-        elif len(run.alpha):
-            words.append(f"At α = {run.alpha[-1]:.4g} the loss of the ODE is {run.loss[-1]:.3g}.")
-        caption = Caption(" ".join(filter(None, words)))
+            words.append(f"The plateau is at loss {number(level)}.")
+        last = f"has the loss {number(run.loss[-1])} at α = {number(run.alpha[-1])}"
+        story = f"escapes at α = {number(escape)}" if math.isfinite(escape) else last
+        summary = f"With p = {now.p} the ODE {story}."
+        caption = Caption(" ".join([*words, summary]), summary=summary, warning=warning)
         self.later(self._rest(now, caption))
         return caption
 
     def _rest(self, now: _Setting, caption: Caption) -> Pieces:
         """Other p on the left, late times, laws of the escape."""
-        for line, p in zip(self.lines[self.left][-2::-1], (now.p_star, *_OTHERS), strict=True):
-            other = _early(now._replace(p=p))
-            yield partial(line.set_data, other.alpha, other.loss)
-        lines = self.lines[self.middle]
-        run = _late(now)
+        for p, line in self.others[self.left].items():
+            other = _run(now._replace(p=p))
+            yield partial(line.set_data, other.alpha, _below(other.loss, _HIGH))
+        run = _run(now, late=True)
         caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
         yield partial(self._show_law, now, run, caption)
-        for line, p in zip(lines[::-1], (now.p, now.p_star, *_OTHERS[::-1]), strict=True):
-            yield partial(line.set_data, *_shown(_late(now._replace(p=p))))
+        for p, line in self.others[self.middle].items():
+            yield partial(line.set_data, *_shown(_run(now._replace(p=p), late=True)))
         caption = caption._replace(columns=_COLUMNS)
         for p in sorted({*_OTHERS, now.p}):
             if (found := _escape(now._replace(p=p))) is not None:
                 caption = caption._replace(rows=(*caption.rows, (p, *found)))
                 if p == now.p:
-                    words = f" The law of SGD at N = {_N:,}: α = {found[0]:.1f} ± {found[1]:.1f}."
-                    caption = caption._replace(alt=caption.alt + words)
+                    words = (
+                        f"SGD escapes at α = {number(found[0])} ± {number(found[1])}, by the law."
+                    )
+                    caption = caption._replace(
+                        alt=f"{caption.alt} {words}", summary=f"{caption.summary} {words}"
+                    )
                 yield partial(self._show_escapes, caption)
+            yield None
 
     def _show_escapes(self, caption: Caption) -> Caption:
         rows: Any = caption.rows
@@ -161,18 +165,50 @@ class Overparameterization(Explorer):
         return caption
 
     def _show_law(self, now: _Setting, run: Trajectory, caption: Caption) -> Caption:
+        self.this[self.middle].set_data(*_shown(run))
         self.law.set_data(*_law_curve(now, run))
         return caption
 
+    def script(self, values: dict[str, Any]) -> str:
+        """Return the calls that give the curves of this p, and the laws."""
+        now = _Setting(**{name: values[name] for name in _Setting._fields})
+        cuts = [len(_run(now, late).alpha) for late in (False, True)]
+        early, late = (f"[:{cut}]" if cut < _POINTS else "" for cut in cuts)
+        norms = f'constraint="{now.constraint}"'
+        lines = [
+            "import numpy as np",
+            "import quadlib as ql",
+            f"task, how = ql.Task({now.p}, {now.p_star}), dict(eta={now.eta}, {norms})",
+            f"many = ql.Task({_LARGEST}, {now.p_star})",
+            f"full = ql.random_overlaps(many, {_N}, {_SEED}, {norms})",
+            f"start = ql.Overlaps(full.Q[:{now.p}, :{now.p}], full.M[:{now.p}])",
+            f"alpha, times = np.linspace(0, {now.end}, {_POINTS}){early}, "
+            f"np.geomspace({now.end / 10}, {now.end * 100}, {_POINTS}){late}",
+            "ode = ql.integrate(task, start, alpha=alpha, rtol=1e-5, **how)",
+            "late = ql.integrate(task, start, alpha=times, rtol=1e-7, **how)" * (cuts[1] > 0),
+            f"law = ql.escape_law(task, {_N}, **how)" * (_escape(now) is not None),
+        ]
+        return "\n".join(filter(None, lines))
+
+
+def _below(loss: Array, high: float) -> Array:
+    """What blows up leaves the picture."""
+    return np.where(loss < high, loss, np.nan)
+
 
 def _shown(run: Trajectory) -> tuple[Array, Array]:
-    """Loss down to the axis; further down there is only rounding."""
-    below = np.flatnonzero(run.loss < _LATE[0])
-    shown = slice(below[0] + 1 if len(below) else None)
+    """Loss between the edges of the picture; further down there is only rounding."""
+    inside = (run.loss > _LATE[0]) & (run.loss < _LATE[1])
+    shown = slice(int(inside.cumprod().sum()))
     return run.alpha[shown], run.loss[shown]
 
 
-def _integrate(setting: _Setting, alpha: Array, rtol: float) -> Trajectory:
+@lru_cache(maxsize=128)
+def _run(setting: _Setting, late: bool = False) -> Trajectory:
+    """Follow the ODE through the escape, or from there on; as far as it goes."""
+    alpha, rtol = np.linspace(0, setting.end, _POINTS), 1e-5
+    if late:
+        alpha, rtol = np.geomspace(setting.end / 10, setting.end * 100, _POINTS), 1e-7
     try:
         return integrate(
             setting.task, setting.start, eta=setting.eta, alpha=alpha,
@@ -182,67 +218,63 @@ def _integrate(setting: _Setting, alpha: Array, rtol: float) -> Trajectory:
         return error.trajectory
 
 
-@lru_cache(maxsize=64)
-def _early(setting: _Setting) -> Trajectory:
-    return _integrate(setting, np.linspace(0, setting.end, _POINTS), 1e-5)
-
-
-@lru_cache(maxsize=64)
-def _late(setting: _Setting) -> Trajectory:
-    return _integrate(setting, np.geomspace(setting.end / 10, setting.end * 100, 241), 1e-7)
-
-
 @lru_cache(maxsize=256)
 def _escape(setting: _Setting) -> tuple[float, float] | None:
     """Mean and standard deviation of the escape time, or None where SGD does not escape."""
-    with suppress(ValueError), np.errstate(over="ignore", invalid="ignore"):  # it may diverge
-        # The law is slow to find that there is no escape; the ODE knows at once
-        if math.isfinite(_early(setting).escape_time()):
-            law = escape_law(setting.task, _N, setting.eta, setting.constraint)
-            return law.mean, law.std
+    with suppress(ValueError):
+        law = escape_law(setting.task, _N, setting.eta, setting.constraint)
+        return law.mean, law.std
     return None
 
 
 def _judge(now: _Setting, run: Trajectory) -> tuple[float, str]:
     """Level of the plateau, NaN without one, and a sentence if the story is spoilt."""
-    level, note = math.nan, "No plateau exists at this η: lower η."
+    level, story = math.nan, "no plateau exists"
     with suppress(NoPlateauError):
         top = plateau(now.task, now.eta, now.constraint)
         level = top.loss
-        note = "" if top.escape_rate > 0 else "The plateau attracts at this η: lower η."
+        story = "" if top.escape_rate > 0 else "the plateau is never left"
     if len(run.alpha) < _POINTS:
-        note = "The ODE diverges: lower η."
-    elif not note and now.p < now.p_star:
-        note = "p < p*: the loss cannot reach zero."
-    elif not note and now.eta >= (critical := critical_learning_rate(now.task)):
-        note = f"η is not below η_c = {critical:.3g}: solutions repel."
-    return level, note
+        story = "the ODE diverges"
+    if story:
+        return level, f"The learning rate η is too large: {story}. Lower it."
+    if now.p < now.p_star:
+        return level, f"p = {now.p} is less than p* = {now.p_star}: the loss cannot reach zero."
+    critical = critical_learning_rate(now.task)
+    if now.eta >= critical:
+        what = f"not below η_c = {number(critical)}: solutions repel"
+        return level, f"The learning rate η is {what}. Lower it."
+    return level, ""
 
 
 def _late_law(now: _Setting) -> LateTimeLaw | None:
     with suppress(ValueError):
-        return late_time_law(now.task, now.eta, now.constraint)
+        law = late_time_law(now.task, now.eta, now.constraint)
+        return law if law.kind != "floor" else None
     return None
 
 
 def _law_curve(now: _Setting, run: Trajectory) -> tuple[Array, Array]:
-    """C/α², or the exponential through the point at which the loss is 1e-3."""
+    """C/α², or the exponential through the point at which the loss is 1e-3; inside the picture."""
     law, small = _late_law(now), np.flatnonzero(run.loss < 1e-3)
     if law is None or len(small) == 0:
         return np.empty(0), np.empty(0)
-    if law.rate is None:
-        return run.alpha, (law.prefactor or 0.0) / run.alpha**2
-    i = small[0]
-    x = np.linspace(run.alpha[i], 2 * run.alpha[i], 100)
-    return x, run.loss[i] * np.exp(-law.rate * (x - run.alpha[i]))
+    x, i = run.alpha, small[0]
+    y = (law.prefactor or 0.0) / x**2
+    if law.rate is not None:
+        x = np.linspace(x[i], 2 * x[i], 100)
+        y = run.loss[i] * np.exp(-law.rate * (x - x[0]))
+    inside = (y > _LATE[0]) & (y < _LATE[1])
+    return x[inside], y[inside]
 
 
 def _words(now: _Setting, run: Trajectory) -> str:
     if len(run.alpha) == 0:
         return "Then nothing is left of it."
-    law, end = _late_law(now), f"at α = {run.alpha[-1]:.3g} the loss is {run.loss[-1]:.2g}."
+    end = f"at α = {number(run.alpha[-1])} the loss is {number(run.loss[-1])}."
+    law = _late_law(now)
     if law is None:
         return f"Late, {end}"
     if law.prefactor is None:
-        return f"Late the loss falls exponentially, at rate {law.rate:.3g}."
-    return f"Late the loss falls as {law.prefactor:.3g}/α²; {end}"
+        return f"Late the loss falls exponentially, at rate {number(law.rate or 0.0)}."
+    return f"Late the loss falls as {number(law.prefactor)}/α²; {end}"
