@@ -21,6 +21,7 @@ source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
 html_theme = "sphinx_book_theme"
 html_title = "quadlib"
 html_static_path = ["_static"]
+html_css_files = [("print.css", {"media": "print"})]
 html_theme_options = {
     "repository_url": "https://github.com/quadlib/quadlib",
     "use_repository_button": True,
