@@ -96,4 +96,4 @@ def log_dimension(value: float = 4.0, largest: float = 12.0) -> Any:
 
 def constraint() -> Any:
     """Return the choice between free and spherical weights."""
-    return ipywidgets.ToggleButtons(options=["free", "spherical"], description="norms")
+    return ipywidgets.Dropdown(options=["free", "spherical"], description="norms")

@@ -18,11 +18,7 @@ function name(explorer) {
     handle.setAttribute("aria-label", box.querySelector("label").textContent);
     handle.setAttribute("aria-valuetext", box.querySelector(".widget-readout").textContent);
   }
-  for (const group of explorer.querySelectorAll(".widget-toggle-buttons")) {
-    group.setAttribute("role", "group");
-    group.setAttribute("aria-label", group.querySelector("label").textContent);
-  }
-  for (const button of explorer.querySelectorAll(".widget-toggle-buttons button, .widget-toggle-button"))
+  for (const button of explorer.querySelectorAll(".widget-toggle-button"))
     button.setAttribute("aria-pressed", button.classList.contains("mod-active"));
 }
 

@@ -162,7 +162,11 @@ class Notebook:
         self.page.set_default_timeout(1000 * START)
         self.page.on("pageerror", lambda error: self.errors.append(f"page: {error}"))
         self.page.on("console", self._console)
-        self.page.goto(f"{address}/lab/tree/notebooks/{name}.ipynb?reset")
+        self._address = f"{address}/lab/tree/notebooks/{name}.ipynb?reset"
+        self.page.goto(self._address)
+        self._wait()
+
+    def _wait(self) -> None:
         self.page.wait_for_function(
             """name => {
               const panel = window.jupyterapp?.shell?.currentWidget;
@@ -170,7 +174,7 @@ class Notebook:
               return panel?.context?.path?.endsWith(name + '.ipynb') && panel.content.widgets.length
                 && panel.context.isReady && session?.kernel?.status === 'idle';
             }""",
-            arg=name,
+            arg=self.name,
         )
 
     def _console(self, message: Any) -> None:
@@ -234,14 +238,14 @@ class Notebook:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the picture has rested for a second."""
-        before = None
-        end = time.monotonic() + START
-        while (now := self.picture()) != before:
-            if time.monotonic() > end:
-                raise TimeoutError("the picture does not come to rest")
-            before = now
-            self.page.wait_for_timeout(1000)
+        """Wait until all is drawn, sharp, and has rested for a moment."""
+        rests = """() => {
+          const image = document.querySelector('.quadlib-explorer img');
+          return image.getAttribute('aria-busy') === 'false' && image.naturalWidth === 1800;
+        }"""
+        self.page.wait_for_function(rests)
+        self.page.wait_for_timeout(500)  # the live region speaks at rest
+        self.page.wait_for_function(rests)
 
     def picture(self) -> tuple[str, str]:
         """Alt text of the picture, and its bytes as a data address."""
@@ -254,6 +258,17 @@ class Notebook:
             }"""
         )
         return alt, source
+
+    def told(self) -> str:
+        """The short sentence under the picture, which is read aloud."""
+        return str(self.page.locator(".quadlib-summary").inner_text())
+
+    def reopen(self) -> None:
+        """Save, and load the page anew; the kernel goes on."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        self.page.wait_for_timeout(500)
+        self.page.goto(self._address)
+        self._wait()
 
     def alert(self) -> str:
         """What the explorer complains of."""
@@ -317,3 +332,20 @@ def pixels(source: str) -> np.ndarray:
     """RGB values of an image given as a data address."""
     data = base64.b64decode(source.partition("base64,")[2])
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def photograph(notebook: Notebook, label: str = "") -> None:
+    folder = os.environ.get("QUADLIB_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        notebook.page.screenshot(path=Path(folder) / f"{notebook.name}{label}.png")
+
+
+def assert_changed(notebook: Notebook, before: tuple[str, str], what: str) -> None:
+    notebook.wait_for_change(before)
+    assert notebook.alert() == "", what
+    notebook.settle()  # until it is sharp
+    alt, source = notebook.picture()
+    assert alt != before[0], what
+    assert (pixels(source) != pixels(before[1])).any(), what
+    assert notebook.errors == [], what
