@@ -99,7 +99,8 @@ def in_the_kernel(name: str) -> dict[str, list[float]]:
 def summary(rows: dict[str, list[float]]) -> dict[str, Any]:
     """Median and p90 in milliseconds, of each row and of all together."""
     result = {}
-    for name, row in {**rows, "all": [t for row in rows.values() for t in row]}.items():
+    together = [time for row in rows.values() for time in row]
+    for name, row in {**rows, "all": together}.items():
         median, p90 = np.median(row), np.quantile(row, 0.9)
         result[name] = {"moves": len(row), "median_ms": float(median), "p90_ms": float(p90)}
     return result

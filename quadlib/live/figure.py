@@ -83,7 +83,7 @@ class LiveFigure:
         style = dict(fontsize=7.5, frameon=False, borderpad=0.0, borderaxespad=0.3, ncols=4)
         style |= dict(handlelength=1.6, columnspacing=1.1, handletextpad=0.45)
         corner: Any = dict(loc="lower left", bbox_to_anchor=(0.0, 1.0))
-        ax.legend(**corner | style | more).set_zorder(1)  # part of the background
+        ax.legend(**corner | style | more).set_zorder(-1)  # part of the background
 
     def animate(self, *artists: Artist) -> None:
         """Draw these artists at every `png`; what lies above them in their axes follows suit."""
