@@ -103,7 +103,7 @@ def deterministic(setting: Setting, gradient_noise: bool) -> Trajectory:
     """Follow the ODE, or gradient flow, as far as it goes."""
     try:
         return integrate(
-            setting.task, setting.start, eta=setting.eta, alpha=setting.alpha, rtol=1e-6,
+            setting.task, setting.start, eta=setting.eta, alpha=setting.alpha, rtol=1e-5,
             gradient_noise=gradient_noise,
         )  # fmt: skip
     except DivergenceError as error:
@@ -134,5 +134,5 @@ drawn = ql.random_overlaps(task, {N}, {seed})
 M = {setting.scale!r} * np.linalg.qr(drawn.M, mode="complete")[1]
 M[:2] = np.array({turn}) @ M[:2]
 start, eta = ql.Overlaps(drawn.Q - drawn.M @ drawn.M.T + M @ M.T, M), {eta}
-flow, ode = (ql.integrate(task, start, eta=eta, alpha=alpha[:n], gradient_noise=noise, rtol=1e-6) for noise, n in {ends})
+flow, ode = (ql.integrate(task, start, eta=eta, alpha=alpha[:n], gradient_noise=noise, rtol=1e-5) for noise, n in {ends})
 turned = [ql.misalignment(ql.polar_factor(run.M), ql.polar_factor(M)) for run in (flow, ode)]"""  # noqa: E501

@@ -34,7 +34,7 @@ class ImplicitBias(Explorer):
         blue, orange = PALETTE["ode"], PALETTE["flow"]
         angle = np.linspace(0, 2 * np.pi, 200)
         self.circle = np.cos(angle), np.sin(angle)
-        (self.inside,) = self.plane.fill(*self.circle, color="0.93", lw=0)
+        (self.inside,) = self.plane.fill(*self.circle, color="0.93", lw=0, zorder=1.5)
         (self.set,) = self.plane.plot(*self.circle, ":", color=dark, ms=14, label="zero loss")
         (self.paths,) = self.plane.plot([], [], color=grey, lw=0.6)
         (self.ends,) = self.plane.plot([], [], "o", color=grey, ms=3)
@@ -106,7 +106,7 @@ class ImplicitBias(Explorer):
         self.closest.set_data(first[:1], [first[1] if task.p > 1 else 0.0])
         for artist in (self.set, self.closest, self.inside):
             artist.set_visible(setting.solvable and (task.p > 2 or artist is not self.inside))
-        side = math.ceil(5 * max(1.15 * radius, 1.1 * math.hypot(*start))) / 5
+        side = math.ceil(2 * max(1.1 * radius, 1.1 * math.hypot(*start))) / 2
         self.live.limits(self.plane, (-side, side), (-side, side))
         return side
 

@@ -138,7 +138,7 @@ class Landscape(Explorer):
 import quadlib as ql
 task, rng = ql.Task({p}, {k}), np.random.default_rng(0)
 start = ql.random_overlaps(task, {_RUN_N}, 1)
-run = ql.integrate(task, start, eta={_ETA}, alpha=np.linspace(0, {end}, {_POINTS}), rtol=1e-8)
+run = ql.integrate(task, start, eta={_ETA}, alpha=np.linspace(0, {end}, {_POINTS}), rtol=1e-6)
 state = ql.Overlaps(run.Q[{i}], run.M[{i}])
 spectrum = ql.hessian_spectrum(task, state, N={_RUN_N})
 weights = state.weights(task, {_SAMPLE_N}, rng)
@@ -165,7 +165,7 @@ def _run(p: int, p_star: int) -> Trajectory:
     rate = plateau(task, _ETA).escape_rate
     start = random_overlaps(task, _RUN_N, 1)
     end = 10 * np.ceil((np.log(_RUN_N) / 2 + 5) / rate / 10)
-    return integrate(task, start, eta=_ETA, alpha=np.linspace(0, end, _POINTS), rtol=1e-8)
+    return integrate(task, start, eta=_ETA, alpha=np.linspace(0, end, _POINTS), rtol=1e-6)
 
 
 @lru_cache(maxsize=256)
