@@ -531,7 +531,7 @@ for ax, k in zip(axes, (1, 2, 4), strict=True):
     ax.fill_between(units, bound(units, k), 1, color="#D9D9D9", lw=0)
     top = np.minimum(bound(units, k), critical)
     ax.fill_between(
-        units, 0, top, where=solvable, color="none", edgecolor="#A9A9A9", hatch="//", lw=0
+        units, 0, top, where=solvable, facecolor="none", edgecolor="#A9A9A9", hatch="//", lw=0
     )
     ax.plot(units, bound(units, k), ":", lw=2, color=PALETTE["theory"], label="bound (3.6)")
     ax.plot([k, 64], [critical, critical], "--", color=PALETTE["theory"], label="$η_c$")

@@ -15,97 +15,122 @@
 # %% [markdown]
 # # 03 Overparameterization
 #
-# The student has p units, the teacher p\*. What is gained, and what is lost, by taking more students than
-# necessary?
+# The student has p units, the teacher p\*. What is gained, and what is lost, by taking more units than necessary?
 #
-# **What you will learn.** More students lower the plateau and bring the escape forward, but only by a
-# shift that has a limit as p → ∞: time still grows as ln N, with nearly the same slope. After the escape they do
-# harm: with p = p\* the loss dies exponentially, with p > p\* as 1/α². The learning rate above which solutions
-# repel does not depend on p at all. Fixed norms change the level of the plateau, and little else.
+# **What you will learn.** More units lower the plateau and bring the escape forward, but only by a shift that has a limit
+# as p → ∞: the time still grows as ln N, with nearly the same slope. After the escape they do harm: with p = p\* the loss
+# dies exponentially, with p > p\* as 1/α². The learning rate above which solutions repel does not depend on p at all.
+# Fixed norms change the level of the plateau, and little else.
 #
-# **You need** the tour, the plateau and the escape time (notebook 02). About 25 minutes.
+# **You need** the plateau, the growth rate and the law of the escape time: [notebook 02](02_escape.ipynb).
+#
+# **Time.** About 75 minutes, and 40 for the exercises.
 #
 # | here | in the library | meaning |
 # |---|---|---|
-# | p, p\* | `Task(p, p_star)` | number of students and of teachers |
+# | p, p\* | `Task(p, p_star)` | numbers of units of the student and of the teacher |
 # | η | `eta` | learning rate |
 # | α | `alpha` | samples seen, divided by N |
 # | α_esc | `escape_time`, `escape_times` | first α at which half of the plateau's loss is gone |
 # | r | `plateau(task, eta).escape_rate` | growth rate of the overlaps M on the plateau |
-# | q | `plateau(task, eta).q` | squared norm of a student on the plateau, divided by N |
+# | q | `plateau(task, eta).q` | squared norm of a unit's weights on the plateau, divided by N |
 # | law | `escape_law(task, N, eta)` | predicted mean and spread of α_esc |
-# | surplus | p − p\* | students that no teacher needs |
+# | b(p) | | what is left of 2r⟨α_esc⟩ when ln N is taken away |
+# | surplus | p − p\* | units that the teacher's task does not need |
+# | η_c | `critical_learning_rate` | above it the zero-loss solutions repel |
+#
+# The numbers of equations lead to the [theory](../docs/theory.md).
 
 # %%
 import numpy as np
 
 import quadlib as ql
 from quadlib import claims, plotting
-from quadlib.claims import overparameterization as over
+from quadlib.notation import number
 
+PALETTE = plotting.PALETTE
 p_star, eta = 2, 0.05
-colour = {p: plotting.p_color(p) for p in (1, 2, 3, 4, 8, 16, 32)}
+
+
+def nested_start(N, p, constraint="free"):
+    """The first p of 32 random units: more units, and those already there unchanged."""
+    full = ql.random_overlaps(ql.Task(32, p_star), N, rng=(17, N), constraint=constraint)
+    return ql.Overlaps(full.Q[:p, :p], full.M[:p])
+
 
 # %% [markdown]
 # ## Too few, enough, too many
 #
-# We keep two teachers and add students one after another, the ones already there unchanged
-# (`nested_start`). The overlap ODE says what each of these networks does from such a start in high dimension.
+# We keep a teacher of two units and add units to the student one after another, those already there unchanged. The ODE
+# says what each of these networks does from such a start in high dimension.
 #
-# **Predict.** The plateau of gradient flow lies at 1/(p + 2) + 1/p\* (equation 3.1 of `docs/theory.md`). It
-# falls as students are added, to no less than 1/p\*. One student cannot express two teachers. The best it
-# can do is to learn one of them, a little too large, at a loss of
-#
-# $$ L_\infty = \frac{(1 - p/p^\star)^2}{p + 2} + \frac{p^\star - p}{(p^\star)^2}, \qquad p < p^\star. $$
-#
-# **Run.**
+# The plateau of gradient flow lies at 1/(p + 2) + 1/p\*, [(3.1)](../docs/theory.md#eq-3-1). It falls as units are added,
+# to no less than 1/p\*. A single unit cannot express two: its output λ² looks in one direction only.
+
+# %%
+alone = ql.predict(
+    "The plateau of p = 1 lies at 1/3 + 1/2. What loss does a single unit end with, for two in the teacher?"
+)
+alone
 
 # %%
 alpha = np.linspace(0, 140, 281)
 runs = {
-    p: ql.integrate(
-        ql.Task(p, p_star), over.nested_start(p_star, 10**6, p, 32, seed=17), eta=eta, alpha=alpha
-    )
+    p: ql.integrate(ql.Task(p, p_star), nested_start(10**6, p), eta=eta, alpha=alpha)
     for p in (1, 2, 4, 8, 32)
 }
+floor = ql.late_time_law(ql.Task(1, p_star), eta, gradient_noise=False).floor
 fig, ax = plotting.figure(width=7.5)
 for p, run in runs.items():
-    plotting.loss_curves(ax, run, color=colour[p], label=f"p = {p}")
-ax.axhline(over.floor(1, p_star), color="0.5", ls="--", lw=1, label="floor of p = 1")
-ax.set(ylim=(0, 1.2), title="Two teachers, N = 10⁶, η = 0.05")
-ax.legend()
+    plotting.loss_curves(ax, run, label=f"p = {p}", **plotting.p_style(p))
+ax.axhline(floor, color=PALETTE["theory"], ls=":", lw=1.2, label="least loss of one unit")
+ax.set(ylim=(0, 1.2), title=f"ODE, p* = 2, N = {number(10**6)}, η = {eta}")
+ax.legend(ncols=2)
+for p, run in runs.items():
+    level = ql.plateau(ql.Task(p, p_star)).loss
+    print(
+        f"p = {p:2}: loss {number(np.interp(30, alpha, run.loss))} on the plateau, {number(level)} in the "
+        f"flow; escape at α = {number(run.escape_time())}"
+    )
+alone.compare(runs[1].loss[-1], f"{number(floor)} in the flow, and more with gradient noise.")
 plotting.Picture(
     fig,
     plotting.sentence(
         "loss of the ODE against α",
         *(
-            f"p = {p}: plateau near {np.interp(30, alpha, run.loss):.2f}, "
-            f"escape at α = {run.escape_time():.0f}, end at {run.loss[-1]:.2g}"
+            f"p = {p}: plateau near {number(np.interp(30, alpha, run.loss), 2)}, "
+            f"escape at α = {number(run.escape_time(), 2)}, end at {number(run.loss[-1], 2)}"
             for p, run in runs.items()
         ),
     ),
 )
 
-# %%
-for p, run in runs.items():
-    level = ql.plateau(ql.Task(p, p_star)).loss
-    print(f"p = {p:2}: loss {np.interp(30, alpha, run.loss):.3f} on the plateau; flow: {level:.3f}")
-print(f"p =  1: loss {runs[1].loss[-1]:.3f} at the end; flow: {over.floor(1, p_star):.3f}")
-
 # %% [markdown]
-# **Verdict.** The levels follow the formula up to a small excess, which is the gradient noise of this η; the floor
-# of a single student, where noise never ceases, feels it most. From p\* students on the loss vanishes. The order of the escapes is that of p, but look at the distances: from one
-# student to four much is gained, from eight to thirty-two hardly anything.
+# **See** that the levels follow the formula up to a small excess, which is the gradient noise of this η. The dotted line
+# is the least loss of a student with one unit, which learns one of the teacher's, a little too large: in general
+#
+# $$ L_\infty = \frac{(1 - p/p^\star)^2}{p + 2} + \frac{p^\star - p}{(p^\star)^2}, \qquad p < p^\star $$
+#
+# (exercise 03.4). The run ends above it, because its noise never ceases. From p\* units on the loss vanishes.
+#
+# The escapes come in the order of p. But look at the distances: from one unit to four much is gained, from eight to
+# thirty-two hardly anything.
 #
 # ## Why so little?
 #
-# **Predict.** On the plateau M is small, and for gradient flow from Q(0) = q₀ I (equation 3.2)
+# On the plateau M is small, and for gradient flow from Q(0) = q₀ I, [(3.2)](../docs/theory.md#eq-3-2),
 #
 # $$ M(\alpha) = M(0) \sqrt{\frac{q(\alpha)}{q_0}} \; e^{4 \eta \alpha / p^\star}, \qquad q \to \frac{p}{p + 2}. $$
 #
-# The number of students is missing from the exponent. It enters in two places: in the prefactor √(q/q₀), which
-# the *norm adjustment* of the first few units of time makes, and in the number p p\* of overlaps that start to
-# grow.
+# The number of units is missing from the exponent. It enters in two places: in the prefactor √(q/q₀), which the
+# adjustment of the norms in the first few units of time makes, and in the number p p\* of overlaps that start to grow.
+
+# %%
+noise = ql.predict(
+    "That was gradient flow. With gradient noise, does M grow at the same rate for p = 2 and p = 32?",
+    ["faster for p = 2", "at exactly the same rate", "faster for p = 32"],
+)
+noise
 
 # %%
 G = np.random.default_rng(0).standard_normal((32, p_star))
@@ -113,332 +138,345 @@ times = np.linspace(0, 60, 121)
 growth = {}
 for p in (2, 8, 32):
     start = ql.Overlaps(np.eye(p), 1e-6 * G[:p])
-    task = ql.Task(p, p_star)
-    for noise in (False, True):
-        run = ql.integrate(task, start, eta=eta, alpha=times, gradient_noise=noise)
-        growth[p, noise] = np.linalg.norm(run.M, axis=(1, 2)) / np.linalg.norm(start.M)
+    for with_noise in (False, True):
+        how = dict(eta=eta, alpha=times, gradient_noise=with_noise)
+        run = ql.integrate(ql.Task(p, p_star), start, **how)
+        growth[p, with_noise] = np.linalg.norm(run.M, axis=(1, 2)) / np.linalg.norm(start.M)
 
-fig, (left, right) = plotting.figure(2)
+fig, axes = plotting.figure(2, height=3.4)
+for ax, with_noise, title in zip(axes, (False, True), ("gradient flow", "ODE"), strict=True):
+    for p in (2, 8, 32):
+        scaled = growth[p, with_noise] * np.exp(-4 * eta * times / p_star)
+        ax.plot(times, scaled, label=f"p = {p}", **plotting.p_style(p))
+        label = "√(p/(p + 2))" if p == 2 else None
+        ax.axhline(np.sqrt(p / (p + 2)), color=PALETTE["theory"], ls=":", lw=1, label=label)
+    ax.set(title=title, xlabel="α = samples / N", ylim=(0.4, 1.05))
+axes[0].set(ylabel="‖M(α)‖ / ‖M(0)‖ · exp(−4ηα/p*)")
+axes[0].legend(ncols=2, loc="lower left")
+rates = {}
+print(f"4η/p* = {number(4 * eta / p_star)}")
 for p in (2, 8, 32):
-    scaled = growth[p, False] * np.exp(-4 * eta * times / p_star)
-    left.plot(times, growth[p, False], color=colour[p], label=f"p = {p}, flow")
-    left.plot(times, growth[p, True], color=colour[p], ls="--", label=f"p = {p}, ODE")
-    right.plot(times, scaled, color=colour[p], label=f"p = {p}, flow")
-    right.axhline(np.sqrt(p / (p + 2)), color="k", ls=":", lw=1)
-left.set(yscale="log", xlabel="α = samples / N", ylabel="‖M(α)‖ / ‖M(0)‖")
-right.set(xlabel="α = samples / N", ylabel="the same, times exp(−4ηα/p*)", ylim=(0.6, 1.05))
-right.set_title("dotted: √(p/(p + 2))", fontsize="medium")
-left.legend(fontsize="small")
-right.legend(fontsize="small")
+    flow, rates[p] = (np.log(growth[p, on][-1] / growth[p, on][-21]) / 10 for on in (False, True))
+    predicted = ql.plateau(ql.Task(p, p_star), eta).escape_rate
+    print(
+        f"p = {p:2}: rate of the flow {number(flow, 4)}, of the ODE {number(rates[p], 4)}, "
+        f"predicted {number(predicted, 4)}"
+    )
+noise.compare(
+    noise.choices[0 if rates[2] > 1.001 * rates[32] else 2 if rates[32] > 1.001 * rates[2] else 1],
+    f"by {number(100 * (rates[32] / rates[2] - 1), 2)} %.",
+)
 plotting.Picture(
     fig,
-    "Left: overlaps M grow exponentially, at nearly one rate for p = 2, 8 and 32. Right: with the "
-    "exponential taken out, gradient flow settles at "
-    + ", ".join(f"{growth[p, False][-1] * np.exp(-4 * eta * 60 / p_star):.3f}" for p in (2, 8, 32))
-    + ".",
+    "Growth of M with the exponential of gradient flow taken out. Left: gradient flow settles at "
+    + ", ".join(f"{number(growth[p, False][-1] * np.exp(-2 * eta * 60))}" for p in (2, 8, 32))
+    + " for p = 2, 8 and 32. Right: with gradient noise the curves keep falling, slowest for p = 32.",
 )
 
-# %%
-print(f"gradient flow: 4η/p* = {4 * eta / p_star:.4f}")
-for p in (2, 8, 32):
-    flow, ode = (np.log(growth[p, noise][-1] / growth[p, noise][-21]) / 10 for noise in (0, 1))
-    law = ql.plateau(ql.Task(p, p_star), eta).escape_rate
-    print(f"p = {p:2}: rate of the flow {flow:.4f}, of the ODE {ode:.4f}, predicted {law:.4f}")
-
 # %% [markdown]
-# **Verdict.** For gradient flow the rate is that of the formula, the same for all p, and the prefactor settles on
-# the dotted lines.
+# **See** on the left that the curves of gradient flow settle on the dotted lines √(p/(p + 2)): the rate is that of the
+# formula, the same for all p, and the prefactor is the predicted one.
 #
-# **Surprise.** With gradient noise the rates do differ a little. Theory knows it: in r = 4η/p\* − 2η² Ξ the second
-# term is the slowing down by noise, and Ξ is close to twice the loss of the plateau, which is lower for more
-# students. So more students do escape at a slightly higher rate; the difference is of order η relative to the
-# rate and vanishes in the limit of small learning rates. What does not vanish is the prefactor.
+# **Surprise.** On the right they do not settle: with gradient noise the rates are smaller, and differ a little. The theory
+# knows it. With s = q − 1 the growth rate on the plateau is
+#
+# $$ r = \frac{4\eta}{p^\star} - 2\eta^2\, \Xi, \qquad
+#    \Xi = s^2 + 2 \left( \frac{q^2}{p} + \frac{1}{p^\star} \right) + \frac{4 s q}{p} + \frac{8 q^2}{p^2} , $$
+#
+# which is [(3.4)](../docs/theory.md#eq-3-4) with the q of [(3.3)](../docs/theory.md#eq-3-3). Ξ is what the noise of one
+# sample does to the length of a unit's weights, and is close to twice the loss of the plateau, which is lower for more
+# units (exercise 03.5). So more units do escape at a slightly higher rate. The difference is of order η relative to the
+# rate, and vanishes in the limit of small learning rates. What does not vanish is the prefactor.
 #
 # ## The escape time against p
 #
-# Now real escapes at finite N: SGD from random starts, many runs for each p, by the diffusion (one draw stands for
-# many samples, so that N can be what we like).
-#
-# **Predict.** The overlaps grow from order N^(−1/2) to order one at rate r, so
+# Now real escapes at finite N: SGD from random starts, many runs for each p, by the diffusion (a few draws stand for many
+# samples, so that N can be what we like). The overlaps grow from order N^(−1/2) to order one at rate r, so
 #
 # $$ 2 r \langle \alpha_{\mathrm{esc}} \rangle = \ln N + b(p). $$
 #
-# All that depends on p, apart from r, is one number b(p): the logarithm of a prefactor of N. The law of notebook 02
-# predicts it: it collects q, the noise of the plateau, the number of overlaps, and the time that the last part of
-# the escape takes.
+# All that depends on p, apart from r, is one number b(p): the logarithm of a prefactor of N. The law of
+# [notebook 02](02_escape.ipynb) predicts it. It collects q, the noise of the plateau, the number of overlaps, and the
+# time that the last part of the escape takes.
 
 # %%
-counts = {1: 60, 2: 60, 4: 40, 8: 24, 16: 12, 32: 8}
-sizes = (10**4, 10**7, 10**10)
-found = {
-    (p, N): over.escapes(p, N, runs, seed=p * N % 991) for p, runs in counts.items() for N in sizes
-}
-p_values = np.array(list(counts))
-mean = {N: np.array([found[p, N][0].escape_times.mean() for p in counts]) for N in sizes}
-law = {N: np.array([found[p, N][1].mean for p in counts]) for N in sizes}
-error = {N: [found[p, N][1].std / np.sqrt(runs) for p, runs in counts.items()] for N in sizes}
-rate = np.array([found[p, sizes[0]][1].rate for p in counts])
-b = 2 * rate * law[10**10] - np.log(10.0**10)
+saving = ql.predict(
+    "Taking p = 32 instead of p = 2 saves some time α. How does this saving at N = 10¹⁰ compare with that at N = 10⁴?",
+    ["it is much larger: six decades more", "it is about the same", "it is much smaller"],
+)
+saving
 
 # %%
+counts = {1: 40, 2: 40, 4: 30, 8: 20, 16: 10, 32: 6}
+sizes = (10**4, 10**10)
+laws = {(p, N): ql.escape_law(ql.Task(p, p_star), N, eta) for p in counts for N in sizes}
+found = {}
+for (p, N), law in laws.items():
+    found[p, N] = ql.ensemble(
+        ql.Task(p, p_star), eta=eta, N=N, runs=counts[p], seed=(3, p, N), method="diffusion",
+        alpha=np.linspace(max(0, law.mean - 8 * law.std), law.mean + 14 * law.std, 121),
+        progress=False,
+    ).escape_times  # fmt: skip
+units = np.array(list(counts))
+mean = {N: np.array([found[p, N].mean() for p in counts]) for N in sizes}
+error = {N: np.array([laws[p, N].std / np.sqrt(runs) for p, runs in counts.items()]) for N in sizes}
+rate = np.array([laws[p, sizes[0]].rate for p in counts])
+b = np.array([2 * laws[p, 10**10].rate * laws[p, 10**10].mean for p in counts]) - np.log(1e10)
+
 fig, (left, right) = plotting.figure(2)
-for N in sizes:
-    color, label = plotting.N_color(N), f"N = $10^{{{round(np.log10(N))}}}$"
-    left.errorbar(p_values, mean[N], error[N], fmt="o", ms=4, color=color, label=label)
-    left.plot(p_values, law[N], color=color, lw=1)
-    right.errorbar(
-        p_values,
-        2 * rate * mean[N] - b,
-        2 * rate * error[N],
-        fmt="o",
-        ms=4,
-        color=color,
-        label=label,
-    )
-    right.axhline(np.log(N), color=color, lw=1)
-left.set(ylabel="escape time α", ylim=(0, 170))
+for N, marker in zip(sizes, ("o", "s"), strict=True):
+    style = dict(fmt=marker, ms=4, color=plotting.N_color(N), label=f"SGD, N = {number(N)}")
+    left.errorbar(units, mean[N], 2 * error[N], **style)
+    right.errorbar(units, 2 * rate * mean[N] - b, 4 * rate * error[N], **style)
+    law_label, line_label = ("law", "ln N") if N == sizes[0] else (None, None)
+    left.plot(units, [laws[p, N].mean for p in counts], color=PALETTE["law"], lw=1, label=law_label)
+    right.axhline(np.log(N), color=PALETTE["theory"], ls=":", lw=1.2, label=line_label)
+left.set(ylabel="mean escape time α", ylim=(0, 160))
 right.set(ylabel="2r⟨α_esc⟩ − b(p)", ylim=(0, 30))
-for ax, title in ((left, "lines: escape law"), (right, "lines: ln N")):
-    ax.set(xlabel="students p", xscale="log")
-    ax.set_xticks(p_values, [str(p) for p in p_values])
+for ax in (left, right):
+    ax.set(xlabel="units p", xscale="log")
+    ax.set_xticks(units, [str(p) for p in units])
     ax.minorticks_off()
-    ax.set_title(title, fontsize="medium")
-    ax.legend(fontsize="small", ncols=3, loc="upper right")
+left.legend(fontsize="small", loc="upper right")
+right.legend(fontsize="small", loc="center right")
+saved = {N: mean[N][1] - mean[N][5] for N in sizes}
+ratio = saved[10**10] / saved[10**4]
+saving.compare(
+    saving.choices[0 if ratio > 2 else 1 if ratio > 0.5 else 2],
+    f"{number(saved[10**4])} of {number(mean[10**4][1])} at N = {number(10**4)}, and "
+    f"{number(saved[10**10])} of {number(mean[10**10][1])} at N = {number(10**10)}.",
+)
+limit = ql.escape_law(ql.Task(128, p_star), 10**10, eta)
+b_limit = 2 * limit.rate * limit.mean - np.log(1e10)
+print(
+    "b(p):",
+    ", ".join(f"{number(x)} (p = {p})" for p, x in zip(counts, b, strict=True)),
+    f"and {number(b_limit)} (p = 128)",
+)
+worst = max(abs(2 * rate * mean[N] - b - np.log(N)).max() for N in sizes)
 plotting.Picture(
     fig,
     plotting.sentence(
         "left: mean escape time of SGD falls from p = 1 to p = 32",
-        *(f"N = {N:.0e}: from {mean[N][0]:.0f} to {mean[N][-1]:.0f}" for N in sizes),
+        *(f"N = {number(N)}: from {number(mean[N][0])} to {number(mean[N][-1])}" for N in sizes),
         "right: with the predicted offset b(p) taken away all p lie on ln N, the largest distance "
-        f"being {max(abs(2 * rate * mean[N] - b - np.log(N)).max() for N in sizes):.2f}",
+        f"being {number(worst, 2)}",
     ),
-)
-
-# %%
-limit = ql.escape_law(ql.Task(1000, p_star), 10**10, eta)
-print(" p     b(p)   saved against p = p*, in α:", *(f"N = {N:.0e}" for N in sizes))
-for i, p in enumerate(p_values):
-    saved = "   ".join(f"{mean[N][1] - mean[N][i]:8.1f}" for N in sizes)
-    print(f"{p:2}   {b[i]:6.2f}                               {saved}")
-print(f"p = 1000: b = {2 * limit.rate * limit.mean - np.log(1e10):.2f}")
+)  # fmt: skip
 
 # %% [markdown]
-# **Verdict.** One number for each p makes the points of all N and all p fall on ln N: p changes a prefactor, as if
-# N were multiplied by a factor that does not depend on N, and not the logarithm. And b(p) converges: p = 32 is close to
-# the limit of infinitely many students. That is the sense in which overparameterization helps only modestly.
+# **See** on the right that one number for each p makes the points of all N and all p fall on ln N: p changes a prefactor,
+# as if N were multiplied by a factor that does not depend on N, and not the logarithm. (The saving would be the same at
+# both N if the rates were equal; at this η they differ a little, and the longer plateau counts the difference.) And b(p)
+# converges, as the printed numbers show: thirty-two units are close to the limit of infinitely many. That is the sense
+# in which overparameterization helps only modestly.
 #
-# Most of the gain is made in going from p\* to a few times p\*. There p × p\* random overlaps are poor at
-# covering all teachers: the smallest singular value of M(0) is much smaller than the largest, and the last teacher
-# escapes late. With many students all singular values of M(0) are nearly alike.
-#
-# ## What is predicted without solving anything
-#
-# The start of the escape has a closed form. The loss has fallen by ε as soon as (2/(p p\*)) ‖M‖² = ε (equation 4.6),
-# and ‖M‖² is, on average, p p\* (v_eff/N) (q/q₀) e^{2rα} for small η. The number p p\* cancels.
-#
-# **Predict.** As long as the drop of the loss is small it is 2 q e^{2rα}/N for a start of typical size: p enters
-# through nothing but q = p/(p + 2).
-
-# %%
-small, N = 0.01, 10**12
-alpha = np.linspace(350, 750, 201)
-fig, (left, right) = plotting.figure(2)
-measured, times = {}, {}
-for p in (2, 4, 8, 32):
-    task = ql.Task(p, p_star)
-    start = over.nested_start(p_star, N, p, 32, seed=17)
-    # all p from overlaps of typical size: what is compared is the prefactor, not the luck of the start
-    start = ql.Overlaps(start.Q, start.M * np.sqrt(p * p_star / N) / np.linalg.norm(start.M))
-    run = ql.integrate(task, start, eta=small, alpha=alpha, gradient_noise=False)
-    q, r = p / (p + 2), 4 * small / p_star
-    drop = ql.plateau(task).loss - run.loss
-    left.plot(alpha, drop * N * np.exp(-2 * r * alpha), color=colour[p], label=f"p = {p}")
-    left.axhline(2 * q, color="k", ls=":", lw=1)
-    right.semilogy(alpha + np.log(q) / (2 * r), drop, color=colour[p], label=f"p = {p}")
-    measured[p] = (drop * N * np.exp(-2 * r * alpha))[50]
-    times[p] = np.interp([1e-4, 0.2], drop, alpha + np.log(q) / (2 * r))
-left.set(xlabel="α", ylabel="(L_plateau − L) · N exp(−2rα)", ylim=(0, 2.1))
-left.set_title("dotted: 2p/(p + 2)", fontsize="medium")
-right.set(xlabel="α + ln(q)/2r", ylabel="L_plateau − L", xlim=(500, 740), ylim=(1e-3, 1))
-left.legend()
-early, late = np.ptp(list(times.values()), axis=0)
-plotting.Picture(
-    fig,
-    "Left: drop of the loss below the plateau, with the exponential taken out: constant in the linear "
-    "stage, at "
-    + ", ".join(f"{m:.3f} for p = {p}" for p, m in measured.items())
-    + f". Right: shifted by ln(q)/2r the drops coincide at first, within {early:.1g} in α where they "
-    f"are 1e-4, and part later, {late:.0f} where they are 0.2.",
-)
-
-# %%
-for p, m in measured.items():
-    print(f"p = {p:2}: prefactor {m:.4f}, predicted 2p/(p + 2) = {2 * p / (p + 2):.4f}")
-
-# %% [markdown]
-# **Verdict.** In the linear stage the prefactor is exactly the predicted one, and the shifted curves coincide. Later
-# they differ, because the rest of the escape is a question of singular values: with p = 2 the second
-# teacher comes late. The whole b(p) needs the law.
+# Most of the gain is made in going from p\* to a few times p\*. With few units the p × p\* random overlaps M(0) are poor at
+# covering all units of the teacher: the smallest singular value of M(0) is much smaller than the largest, and the last
+# direction escapes late. With many units all singular values of M(0) are nearly alike.
 #
 # ## Late times: where more is less
 #
-# **Predict.** With p = p\* every error is corrected at a rate of its own, and L dies as exp(−8η(1 − η/η_c) α/p\*)
-# (equation 6.9). The p − p\* surplus students have to vanish, and nothing pushes them: the loss is of
-# fourth order in them (notebook 05). The force is cubic, their squared norms fall as 1/α, and the loss as
+# After the escape all losses with p ≥ p\* vanish. How fast?
+#
+# - With p = p\* every error is corrected at a rate of its own, and L dies as exp(−8η(1 − η/η_c) α/p\*),
+#   [(6.9)](../docs/theory.md#eq-6-9), where η_c is the critical learning rate of the next section.
+# - With p > p\* the surplus units have to vanish, and nothing pushes them: the loss is of fourth order in their weights
+#   ([notebook 05](05_landscape.ipynb)), so the force is cubic. A squared norm a with a′ ∝ −a² falls as 1/α, and the loss
+#   as its square, [(6.8)](../docs/theory.md#eq-6-8):
 #
 # $$ L \simeq \frac{C}{\alpha^2}, \qquad C = \frac{(p - p^\star)(p^\star + 2)}{64 \eta^2 (p + 2)} \, \frac{1}{1 - 2\eta/(1 - 4\eta/p^\star)}. $$
 #
-# The last factor is gradient noise, 1 for the flow (equation 6.8). C grows with p: more surplus, more loss.
+# The last factor is gradient noise, 1 for the flow.
+
+# %%
+last = ql.predict(
+    "Of p = 2, 3, 4 and 8 units, for two in the teacher: which number has the largest loss at α = 10⁴?"
+)
+last
 
 # %%
 eta_late = 0.1
 times = np.concatenate([np.linspace(1, 100, 100), np.geomspace(102, 1e4, 100)])
 fig, (left, right) = plotting.figure(2)
-words = []
+words, ends = [], {}
 for p in (2, 3, 4, 8):
     task = ql.Task(p, p_star)
-    run = ql.integrate(
-        task, over.nested_start(p_star, 10**4, p, 8), eta=eta_late, alpha=times, rtol=1e-11
-    )
+    run = ql.integrate(task, nested_start(10**4, p), eta=eta_late, alpha=times, rtol=1e-11)
     law = ql.late_time_law(task, eta_late)
-    shown = run.loss > 1e-11
+    shown, ends[p] = run.loss > 1e-11, run.loss[-1]
     for ax in (left, right):
-        ax.plot(run.alpha[shown], run.loss[shown], color=colour[p], label=f"p = {p}")
+        ax.plot(run.alpha[shown], run.loss[shown], label=f"p = {p}", **plotting.p_style(p))
     if law.kind == "power law":
-        left.plot(times, law.prefactor / times**2, "k:", lw=1)
-        words.append(f"p = {p}: L α² = {run.loss[-1] * 1e8:.3f}, law {law.prefactor:.3f}")
+        line = dict(color=PALETTE["law"], ls=":", lw=1.2, label="C/α²" if p == 8 else None)
+        left.plot(times, law.prefactor / times**2, **line)
+        words.append(f"p = {p}: L α² = {number(run.loss[-1] * 1e8)}, law {number(law.prefactor)}")
     else:
-        i = np.argmax(run.loss < 1e-3)
-        line = run.loss[i] * np.exp(-law.rate * (times - times[i]))
-        right.plot(times[i:100], line[i:100], "k--", lw=1)
-        j = np.argmax(run.loss < 1e-9)
+        i, j = np.argmax(run.loss < 1e-3), np.argmax(run.loss < 1e-9)
+        line = 2 * run.loss[i] * np.exp(-law.rate * (times - times[i]))
+        right.plot(
+            times[i:100], line[i:100], ":", color=PALETTE["law"], lw=1.5, label="slope of the law"
+        )
         measured = np.log(run.loss[i] / run.loss[j]) / (times[j] - times[i])
-        words.append(f"p = {p}: rate {measured:.3f}, law {law.rate:.3f}")
-left.set(xscale="log", yscale="log", xlabel="α", ylabel="loss", ylim=(1e-9, 2), title="power laws")
-right.set(yscale="log", xlabel="α", xlim=(0, 120), ylim=(1e-9, 2), title="an exponential")
-left.legend()
+        words.append(f"p = {p}: rate {number(measured)}, law {number(law.rate)}")
+left.set(
+    xscale="log",
+    yscale="log",
+    xlabel="α = samples / N",
+    ylabel="loss",
+    ylim=(1e-9, 2),
+    title="power laws",
+)
+right.set(
+    yscale="log", xlabel="α = samples / N", xlim=(0, 120), ylim=(1e-9, 2), title="an exponential"
+)
+left.legend(fontsize="small")
+right.legend(fontsize="small")
+print(*words, sep="\n")
+last.compare(max(ends, key=ends.get), "C grows with p: more surplus, more loss.")
 plotting.Picture(fig, plotting.sentence("loss of the ODE at late times", *words))
 
-# %%
-print(*words, sep="\n")
-
 # %% [markdown]
-# **Verdict.** The curves run into the dotted laws (left), and p = p\* alone is a straight line on the right,
-# parallel to the dashed law. The network that escapes first is the last to arrive: at the right end of the left
-# picture the order of the curves is reversed.
-#
-# For p < p\* the loss ends on its floor instead.
+# **See** on the left that the curves run into the dotted laws: straight lines on doubly logarithmic axes. On the right,
+# with a linear time axis, p = p\* alone is a straight line, parallel to the dotted law. The network that escapes first is
+# the last to arrive: at the right end of the left picture the order of the curves is reversed.
 #
 # ## The critical learning rate
 #
-# **Predict.** Too large an η makes the solutions repel. A student near a solution makes an error which only sees the
-# p\* combinations of students that the solution uses (section 3 of `docs/theory.md`), so
+# Too large an η makes the solutions repel. Near a solution the error only sees those p\* combinations of the units which
+# the solution uses ([section 3](../docs/theory.md#section-3)), and from them follows
 #
-# $$ \eta_c = \frac{p^\star}{2 (p^\star + 2)} \qquad \text{for every } p \ge p^\star . $$
+# $$ \eta_c = \frac{p^\star}{2 (p^\star + 2)} \qquad \text{for every } p \ge p^\star , $$
 #
-# We start a little off a solution and measure the rate at which the loss decays or grows.
+# which is [(3.7)](../docs/theory.md#eq-3-7). We start a little off a solution and measure the rate at which the loss
+# decays or grows. (All solutions are W = √(p/p\*) O W\* with p\* orthonormal columns in O; below O has the first p\* units.)
 
 # %%
-fractions = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.02, 1.05])
-rates = {}
-for p in (2, 3, 8):
-    task = ql.Task(p, p_star)
-    critical = ql.critical_learning_rate(task)
-    start = over.near_solution(task, 1e-6)
-    window = {}
-    for f in fractions:
-        run = ql.integrate(task, start, eta=f * critical, alpha=[10.0, 20.0], rtol=1e-12)
-        window[f] = np.log(run.loss[0] / run.loss[1]) / 10
-    rates[p] = np.array(list(window.values()))
+repel = ql.predict(
+    "Up to which learning rate do solutions attract a student of 8 units, compared with one of 2?",
+    ["a larger one", "the same", "a smaller one"],
+)
+repel
 
+
+# %%
+def decay(p, eta, alpha):
+    """Rate at which the loss decays near a solution, between two times."""
+    O = np.eye(p, p_star)
+    solution = ql.Overlaps(p / p_star * O @ O.T + 1e-6 * O @ O.T, np.sqrt(p / p_star) * O)
+    run = ql.integrate(ql.Task(p, p_star), solution, eta=eta, alpha=alpha, rtol=1e-12)
+    return np.log(run.loss[0] / run.loss[1]) / (alpha[1] - alpha[0])
+
+
+critical = ql.critical_learning_rate(ql.Task(2, p_star))
+fractions = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.02, 1.05])
 fig, ax = plotting.figure(width=6.5)
 predicted = 8 * fractions * critical / p_star * (1 - fractions)
-ax.plot(fractions, predicted, "k-", lw=1, label="(8η/p*)(1 − η/η_c)")
+ax.plot(fractions, predicted, ":", color=PALETTE["law"], label="(8η/p*)(1 − η/η_c)")
+worst, zero = 0.0, {}
 for p, marker, size in ((2, "o", 10), (3, "s", 6), (8, "x", 6)):
-    ax.plot(fractions, rates[p], marker, ms=size, mfc="none", color=colour[p], label=f"p = {p}")
-ax.axhline(0, color="0.6", lw=0.8)
+    rates = np.array([decay(p, f * critical, [10.0, 20.0]) for f in fractions])
+    style = dict(ms=size, mfc="none", color=plotting.p_color(p), label=f"ODE, p = {p}")
+    ax.plot(fractions, rates, marker, **style)
+    worst = max(worst, abs(rates - predicted).max())
+    low, high = 0.9 * critical, 1.04 * critical  # bisection for the rate zero
+    while high - low > 1e-5:
+        middle = (low + high) / 2
+        low, high = (middle, high) if decay(p, middle, [100.0, 200.0]) > 0 else (low, middle)
+    zero[p] = (low + high) / 2
+ax.axhline(0, color=PALETTE["theory"], lw=0.8)
 ax.set(xlabel="η / η_c", ylabel="decay rate of the loss")
 ax.legend()
-worst = max(abs(values - predicted).max() for values in rates.values())
+print(
+    *(
+        f"p = {p}: the rate is zero at η = {number(x, 5)}; η_c = {number(critical, 5)}"
+        for p, x in zero.items()
+    ),
+    sep="\n",
+)
+change = zero[8] / zero[2] - 1
+repel.compare(repel.choices[1 if abs(change) < 1e-3 else 0 if change > 0 else 2])
 plotting.Picture(
     fig,
     f"Decay rate of the loss near a solution against η/η_c: p = 2, 3 and 8 lie on one curve, "
-    f"positive below 1 and negative above, within {worst:.1g} of the prediction.",
-)
-
-# %%
-for p in (2, 3, 8):
-    zero = over.learning_rate_without_decay(ql.Task(p, p_star))
-    print(f"p = {p}: the rate is zero at η = {zero:.5f}; predicted {critical:.5f}")
+    f"positive below 1 and negative above, within {number(worst, 1)} of the prediction.",
+)  # fmt: skip
 
 # %% [markdown]
-# **Verdict.** One curve for all p. Overparameterization neither allows larger learning rates nor forbids them.
+# **See** circles, squares and crosses on top of each other, on one dotted curve for all p. Overparameterization neither
+# allows larger learning rates nor forbids them, as far as solutions are concerned. (The plateau is another matter: see the
+# last section of [notebook 02](02_escape.ipynb).)
 #
 # ## Free against spherical
 #
-# So far norms moved freely. Now each student is rescaled to norm √N after every step.
-#
-# **Predict.** There is no norm adjustment, q = 1, and the plateau lies at 1/p + 1/p\*, above the free one (equation
-# 3.5); with p = p\* = 2 the difference is large, with many students it vanishes as 2/p². The growth rate in
-# the flow is 4η/p\* as before; noise takes away more of it when p is small. So spherical students
-# should escape later, most of all at p = p\*.
+# So far norms moved freely. Now each weight vector is rescaled to norm √N after every step. Then there is no norm
+# adjustment, q = 1, and the plateau lies at 1/p + 1/p\*, above the free one, [(3.5)](../docs/theory.md#eq-3-5); with
+# p = p\* = 2 the difference is large, with many units it vanishes as 2/p². The growth rate in the flow is 4η/p\* as
+# before; noise takes away more of it when p is small.
+
+# %%
+fixed = ql.predict(
+    "How many α later does a spherical student of 16 units escape than a free one, at N = 10⁶ and η = 0.05?"
+)
+fixed
 
 # %%
 N = 10**6
 fig, (left, right) = plotting.figure(2)
+many = (2, 3, 4, 6, 8, 16, 32)
 laws = {
-    c: {p: ql.escape_law(ql.Task(p, p_star), N, eta, c) for p in (2, 3, 4, 6, 8, 16, 32)}
+    c: {p: ql.escape_law(ql.Task(p, p_star), N, eta, c) for p in many}
     for c in ("free", "spherical")
 }
-for c, name in (("free", "ode"), ("spherical", "flow")):
-    color = plotting.PALETTE[name]
-    for p, style in ((2, "-"), (8, "--")):
-        start = over.nested_start(p_star, N, p, 32, c, seed=17)
-        run = ql.integrate(ql.Task(p, p_star), start, eta=eta, alpha=140.0, constraint=c)
-        plotting.loss_curves(left, run, color=color, label=f"{c}, p = {p}", ls=style)
+for c, ls, marker in (("free", "-", "o"), ("spherical", "--", "s")):
+    for p in (2, 8):
+        how = dict(eta=eta, alpha=140.0, constraint=c)
+        run = ql.integrate(ql.Task(p, p_star), nested_start(N, p, c), **how)
+        plotting.loss_curves(left, run, color=plotting.p_color(p), label=f"{c}, p = {p}", ls=ls)
     means = [law.mean for law in laws[c].values()]
-    right.plot(list(laws[c]), means, color=color, label=f"{c}, law")
-    for p, runs in ((2, 60), (4, 40), (8, 24), (16, 12)):
-        ensemble, law = over.escapes(p, N, runs, c, seed=p)
-        right.errorbar(
-            p, ensemble.escape_times.mean(), law.std / np.sqrt(runs), fmt="o", ms=4, color=color
-        )
+    right.plot(list(many), means, color=PALETTE["law"], ls=ls, label=f"law, {c}")
+    for p, runs in ((2, 40), (4, 24), (16, 8)):
+        law = laws[c][p]
+        times = ql.ensemble(
+            ql.Task(p, p_star), eta=eta, N=N, runs=runs, seed=(5, p, N), method="diffusion",
+            alpha=np.linspace(max(0, law.mean - 8 * law.std), law.mean + 14 * law.std, 121),
+            constraint=c, progress=False,
+        ).escape_times  # fmt: skip
+        style = dict(fmt=marker, ms=4, color=PALETTE["sgd"], label=f"SGD, {c}" if p == 2 else None)
+        right.errorbar(p, times.mean(), 2 * law.std / np.sqrt(runs), **style)
 left.set_ylim(0, 1.2)
 left.legend(fontsize="small")
-right.set(xlabel="students p", ylabel="mean escape time α", xscale="log", ylim=(60, 95))
+right.set(xlabel="units p", ylabel="mean escape time α", xscale="log", ylim=(60, 95))
 right.set_xticks([2, 4, 8, 16, 32], ["2", "4", "8", "16", "32"])
 right.minorticks_off()
-right.legend()
-gap = {p: laws["spherical"][p].mean - laws["free"][p].mean for p in laws["free"]}
+right.legend(fontsize="small")
+gap = {p: laws["spherical"][p].mean - laws["free"][p].mean for p in many}
+fixed.compare(gap[16], "although plateau and growth rate are nearly the same.")
+for c in ("free", "spherical"):
+    C = ql.late_time_law(ql.Task(4, p_star), eta_late, c).prefactor
+    print(f"late loss of p = 4 at η = {eta_late}, {c}: {number(C)}/α²")
 plotting.Picture(
     fig,
     plotting.sentence(
         "left: spherical students rest on a higher plateau than free ones",
         "right: they escape later, by "
-        + ", ".join(f"{gap[p]:.1f} at p = {p}" for p in (2, 4, 8, 16, 32)),
+        + ", ".join(f"{number(gap[p], 2)} at p = {p}" for p in (2, 4, 8, 16, 32)),
     ),
 )
 
-# %%
-for c in ("free", "spherical"):
-    C = ql.late_time_law(ql.Task(4, p_star), eta_late, c).prefactor
-    print(f"{c}: late loss of p = 4 is {C:.3f}/α² at η = {eta_late}")
-
 # %% [markdown]
-# **Verdict.** Spherical students escape later at every p, but the distance does not vanish for large p, although
-# the plateaus and the growth rates then agree. Fixed norms cost time after the linear stage too: a
-# free student grows along the teachers it has found; a spherical one cannot grow, it has to turn. The power law at
-# late times remains, with another prefactor.
+# **See** that the dashed lines lie above the solid ones at every p. **Surprise:** the distance does not vanish for large p,
+# although plateaus and growth rates then agree. Fixed norms cost time after the linear stage too: a free unit grows along
+# the directions it has found; a spherical one cannot grow, it has to turn. The power law at late times remains, with
+# another prefactor, which the cell prints.
 #
 # ## Explore
 #
-# - **students p**: the thick curve. From 1 to 16, the thin grey ones are p = 1, 2, 4, 8, 16.
-# - **teachers p\***: with p below it, the loss ends on a floor; the orange curve is p = p\*.
-# - **learning rate η**: past η_c a sentence says that solutions repel.
-# - **norms**: free or spherical.
+# The thick curve is the p of the slider, the thin ones are p = 1, 2, 4, 8 and 16. On the right are mean and spread of the
+# law of the escape time for N = 10⁶, with the ODE from one start. With p below p\* the loss ends above zero. Past η_c a
+# sentence says that solutions repel.
 #
-# On the right are mean and spread of the escape law for N = 10⁶, with the ODE from one start. Which p
-# would you choose if the loss has to be below 10⁻² as early as possible? And below 10⁻⁶?
+# Which p would you choose if the loss has to be below 10⁻² as early as possible? And below 10⁻⁶?
 
 # %%
 ql.explorers.overparameterization()
@@ -446,68 +484,59 @@ ql.explorers.overparameterization()
 # %% [markdown]
 # ## Exercises
 #
-# **1 (change a number).** How much earlier than p = p\* = 4 do p = 8, 16 and 32 students escape at N = 10⁶? And
-# at N = 10¹²?
+# Put your answer in place of the dots and run the cell. The [solutions](solutions/03_overparameterization_solutions.ipynb)
+# have the way to each answer.
+#
+# **03.1 (change a number).** The teacher has p\* = 4 units now. By how much, in α, does a student of p = 32 units escape
+# earlier than one of p = 4, on average, at N = 10⁶ and η = 0.05? (One number, within one per cent.)
 
-# %% jupyter={"source_hidden": true}
-for N in (10**6, 10**12):
-    times = {p: ql.escape_law(ql.Task(p, 4), N, eta).mean for p in (4, 8, 16, 32)}
-    print(f"N = {N:.0e}:", {p: f"{times[4] - t:.1f} of {times[4]:.0f}" for p, t in times.items()})
-# Twice the escape time, but far from twice the savings. They would not grow at all if the rates were
-# equal; at finite η they differ a little.
-
-# %% [markdown]
-# **2 (compare).** At which α does the loss of p = 2, 3, 4, 8 students fall below 0.3, 10⁻², 10⁻⁴ and 10⁻⁶ for two teachers?
-
-# %% jupyter={"source_hidden": true}
-for p in (2, 3, 4, 8):
-    start = over.nested_start(p_star, 10**6, p, 32, seed=17)
-    grid = np.geomspace(1, 1e4, 400)
-    run = ql.integrate(ql.Task(p, p_star), start, eta=eta, alpha=grid, rtol=1e-9)
-    print(f"p = {p}:", *(f"{run.escape_time(level):8.0f}" for level in (0.3, 1e-2, 1e-4, 1e-6)))
-# Surplus students win the race to a moderate loss, and lose the one to a small loss; at 10⁻² it is
-# about even.
+# %%
+answer = ...
+ql.check("03.1", answer)
 
 # %% [markdown]
-# **3 (measure).** In gradient flow the surplus eigenvalues of Q become p(p\* + 2)/(8η(p + 2)α). Check it.
+# **03.2 (explain).** For two units in the teacher, which student should you take to have the loss below 10⁻⁶ as early as
+# possible? (One letter.)
+#
+# - (a) p = 8: it escapes first.
+# - (b) p = 2: without surplus units the loss dies exponentially.
+# - (c) It does not matter: all of them reach zero loss.
+# - (d) p = 1: fewer weights are learned with fewer samples.
 
-# %% jupyter={"source_hidden": true}
-task = ql.Task(5, 2)
-start = ql.Overlaps(np.eye(5), 0.2 * ql.random_overlaps(task, 50, 1).M)
-flow = ql.gradient_flow(task, start, eta=0.1, alpha=[1e4, 1e5])
-for a, Q in zip(flow.alpha, flow.Q, strict=True):
-    surplus = np.linalg.eigvalsh(Q)[:3] * a
-    print(f"α = {a:.0e}: α × surplus eigenvalues", surplus.round(3), "law", 5 * 4 / (8 * 0.1 * 7))
-
-# %% [markdown]
-# **4 (derive).** Find the floor of p < p\* students. Hint: by symmetry each student learns one teacher, WᵀW/(pN) has
-# p equal eigenvalues x, and the loss is ½ s² + tr b² with s = p x − 1.
-
-# %% jupyter={"source_hidden": true}
-# L(x) = ½ (p x − 1)² + p (x − 1/p*)² + (p* − p)/p*². From L' = 0, x = (1 + 2/p*)/(p + 2).
-p, k = 3, 4
-x = (1 + 2 / k) / (p + 2)
-print((p * x - 1) ** 2 / 2 + p * (x - 1 / k) ** 2 + (k - p) / k**2, "=", over.floor(p, k))
-task = ql.Task(p, k)
-start = ql.random_overlaps(task, 10**4, rng=0)
-print("gradient flow ends at", ql.gradient_flow(task, start, eta=0.1, alpha=[1000.0]).loss[-1])
+# %%
+answer = ...
+ql.check("03.2", answer)
 
 # %% [markdown]
-# **5 (derive).** Show that on the plateau of gradient flow Ξ = 2 L_plateau, so that r ≈ 4η/p\* − 4η² L_plateau: the
-# lower the plateau, the faster it is left. How good is that at η = 0.05 and at 0.01?
+# **03.3 (derive).** In gradient flow at late times each surplus eigenvalue a of Q obeys a′ = −(8η/p) a² (p + 2)/(p\* + 2).
+# To what does α a tend for p = 5, p\* = 2 and η = 0.1? (One number. Check it with `ql.gradient_flow` at α = 10⁵.)
 
-# %% jupyter={"source_hidden": true}
-# At q = p/(p + 2): s + 2q/p = 0, so that 4sq/p + 8q²/p² = (4q/p)(s + 2q/p) = 0 and what is left of
-# Ξ is s² + 2(q²/p + 1/p*) = E[Δ²] = 2L.
-for step in (0.05, 0.01):
-    for p in (2, 32):
-        level = ql.plateau(ql.Task(p, 2))
-        guess = 4 * step / 2 - 4 * step**2 * level.loss
-        print(f"η = {step}, p = {p:2}: {guess:.5f}", end=" ")
-        print(f"exact {ql.plateau(ql.Task(p, 2), step).escape_rate:.5f}")
+# %%
+answer = ...
+ql.check("03.3", answer)
+
+# %% [markdown]
+# **03.4 (derive).** What is the least loss of p = 3 units for four in the teacher? (One number. Hint: by symmetry each unit
+# learns one of the teacher's. Then WᵀW/(pN) has p equal eigenvalues x, and the loss is L(x) = ½ (p x − 1)² +
+# p (x − 1/p\*)² + (p\* − p)/p\*².)
+
+# %%
+answer = ...
+ql.check("03.4", answer)
+
+# %% [markdown]
+# **03.5 (derive).** Show that on the plateau of gradient flow, where s + 2q/p = 0, Ξ = 2 L_plateau. What does this make of
+# the growth rate r to second order in η, for p = 32, p\* = 2 and η = 0.05? (One number. How far is it from
+# `plateau(task, eta).escape_rate`?)
+
+# %%
+answer = ...
+ql.check("03.5", answer)
 
 # %% [markdown]
 # ## Claims
+#
+# What this notebook says, measured again with error bars.
 
 # %%
-claims.Table(claim.check() for claim in claims.of("03_overparameterization"))
+claims.table("03_overparameterization")

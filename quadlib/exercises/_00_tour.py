@@ -5,27 +5,26 @@ from quadlib.exercises.checking import Exercise
 from quadlib.plateau import plateau
 from quadlib.task import Task
 
-TASK, ETA, SIZES = Task(4, 2), 0.05, (10**3, 10**9)
+TASK, SIZES = Task(4, 2), (10**3, 10**9)
 
 
-def _law() -> list[float]:
-    return [escape_law(TASK, N, ETA).mean for N in SIZES]
+def _means() -> list[float]:
+    return [escape_law(TASK, N, 0.05).mean for N in SIZES]
 
 
 EXERCISES = {
     "00.1": Exercise(
-        lambda: _law()[1], "take `escape_law(task, 10**9, eta).mean`, with η = 0.05.",
-        [(lambda: escape_law(TASK, SIZES[1], ETA).std, "that is the spread, not the mean."),
-         (lambda: _law()[0], "N is still 1000.")]),
+        lambda: _means()[1], "take `escape_law(task, 10**9, eta).mean`, with η = 0.05.",
+        [(lambda: escape_law(TASK, SIZES[1], 0.05).std, "that is the spread, not the mean."),
+         (lambda: _means()[0], "N is still 1000.")]),
     "00.2": Exercise(
-        lambda: [m * N for m, N in zip(_law(), SIZES, strict=True)],
+        lambda: [mean * N for mean, N in zip(_means(), SIZES, strict=True)],
         "α is the number of samples divided by N; take the mean of the law at each N.",
-        [(_law, "these are times α: how many samples is that?")]),
+        [(_means, "these are times α: how many samples is that?")]),
     "00.3": Exercise(
-        lambda: ETA * TASK.p, "which factor of the gradient of Δ²/2 is missing in the step?",
-        [(ETA, "η has a factor absorbed which the raw gradient still has."),
-         (ETA / TASK.p, "the other way round: the raw gradient is smaller by 1/p."),
-         (ETA * TASK.p_star, "the student's output is a mean over the student's units.")]),
+        lambda: 0.05 * TASK.p, "which factor of the gradient of Δ²/2 is missing in the step?",
+        [(0.05, "η has a factor absorbed which the raw gradient still has."),
+         (0.05 / TASK.p, "the other way round: the raw gradient is smaller by 1/p.")]),
     "00.4": Exercise(
         lambda: "c", "choose one of the four letters.",
         [("a", "then the time would grow in proportion to N: in which units is α?"),
