@@ -225,7 +225,7 @@ def conserved_quantity(trajectory: Trajectory) -> Float[Array, "n k k"]:
     ------
     ValueError
         If rounding of Q and M leaves less than a digit of Q⊥ at some recorded time, and at a
-        start where the students and teachers are linearly dependent.
+        start where the units of student and teacher are linearly dependent.
 
     Notes
     -----

@@ -32,7 +32,7 @@ class Diffusion:
     where the drift (Ṁ, Q̇) is averaged over the step by Heun's method, and the noise over a few
     draws, which brings its law, not only its covariance, near that of many samples. δ is short
     against the fastest rate 4η(|s| + 2 tr Q/p + 2 tr T/p*), and is halved where C would not stay
-    positive semidefinite. Spherical students are rescaled after each step.
+    positive semidefinite. Spherical units are rescaled after each step.
 
     Notes
     -----

@@ -28,8 +28,8 @@ def block_length(p: int, k: int) -> int:
 class OverlapChain:
     r"""One-pass SGD in a basis of few directions, exact in law for every N ≥ p + p*.
 
-    The students are W = √N F E. The first p* of the orthonormal rows of E are the teacher's
-    directions, the next p span the students. Of an input only its coordinates in the basis
+    The units are W = √N F E. The first p* of the orthonormal rows of E are the teacher's
+    directions, the next p span the units. Of an input only its coordinates in the basis
     matter, x ~ N(0, I), and the length χ of the rest, whose direction joins the basis:
 
     .. math:: χ^2 \sim χ^2(N - p^* - p - j)

@@ -84,7 +84,7 @@ def escape_law(
     Raises
     ------
     NoPlateauError
-        If there is no plateau at this learning rate, or random students do not reach it.
+        If there is no plateau at this learning rate, or random weights do not reach it.
     ValueError
         If the plateau is stable, or half of its loss cannot be lost.
 
@@ -109,7 +109,7 @@ def escape_law(
     start = LinearStage(task, eta, constraint, plateau_noise)
     if constraint == "free" and level.q < 1 <= 1 + start.drift(1.0):  # above the larger root
         raise NoPlateauError(
-            f"eta must be small enough for random students to reach the plateau, got "
+            f"eta must be small enough for random weights to reach the plateau, got "
             f"eta = {eta:g}, where their norms grow without bound from the start; lower eta."
         )
     # Time until the typical loss drop (4.6) is small but no longer tiny
