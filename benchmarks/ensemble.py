@@ -16,6 +16,7 @@ from benchmarks.common import Row
 from quadlib import Task
 
 module = importlib.import_module("quadlib.ensemble")
+collecting = importlib.import_module("quadlib.ensemble.collect")
 pool = importlib.import_module("quadlib.ensemble.pool")
 
 WORKLOAD = {"eta": 0.1, "alpha": 50.0, "N": 1000}
@@ -24,14 +25,14 @@ GOAL = 0.85
 
 def timed(runs: int, workers: int) -> float:
     """Seconds for `runs` runs; with one worker in this process."""
-    before = pool.core_count, module._POOL_PAYS_SECONDS
-    pool.core_count, module._POOL_PAYS_SECONDS = lambda: workers, 0.0
+    before = pool.core_count, collecting.POOL_PAYS_SECONDS
+    pool.core_count, collecting.POOL_PAYS_SECONDS = lambda: workers, 0.0
     try:
         started = time.perf_counter()
         module.ensemble(Task(4, 2), **WORKLOAD, runs=runs, seed=1, progress=False)
         return time.perf_counter() - started
     finally:
-        pool.core_count, module._POOL_PAYS_SECONDS = before
+        pool.core_count, collecting.POOL_PAYS_SECONDS = before
 
 
 def measure(seconds: float = 10.0) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from quadlib.dynamics.ode import drift as drift
 from quadlib.dynamics.ode import integrate as integrate
 from quadlib.ensemble import Ensemble as Ensemble
 from quadlib.ensemble import ensemble as ensemble
+from quadlib.ensemble import escape_times as escape_times
 from quadlib.escape import EscapeLaw as EscapeLaw
 from quadlib.escape import escape_law as escape_law
 from quadlib.landscape import Spectrum as Spectrum

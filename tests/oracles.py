@@ -108,14 +108,15 @@ def diffusion(
     longest: float = np.inf,
     safety: float = 0.2,
 ) -> Run:
-    """A few draws of the fields for many samples, the drift by Heun's method, (9.1), (9.2)."""
+    """A few draws of the fields for many samples, the drift by Heun's method, (9.1)-(9.4)."""
     p, A = task.p, np.diag(task.readout)
     C = np.block([[start.Q, start.M], [start.M.T, task.T]])
 
-    def moments(C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def moments(C: np.ndarray, n6: float = 0, n2: float = 0) -> tuple[np.ndarray, np.ndarray]:
         s, CAC = np.trace(A @ C), C @ A @ C
-        square = s**2 + 2 * np.trace(A @ CAC) + task.label_noise
-        return s * C + 2 * CAC, square * C + 4 * s * CAC + 8 * CAC @ A @ C
+        square = s**2 + 2 * np.trace(A @ CAC)
+        Gamma = square * C + 4 * s * CAC + 8 * CAC @ A @ C
+        return s * C + 2 * CAC, (1 + n6) * Gamma + (1 + n2) * task.label_noise * C
 
     def increment(C: np.ndarray, Delta_ff: np.ndarray, Delta2_ff: np.ndarray) -> np.ndarray:
         """The change of C from E[Δ f fᵀ] and E[Δ² f fᵀ], or from a sample of them."""
@@ -126,7 +127,7 @@ def diffusion(
         return dC
 
     def drift(C: np.ndarray) -> np.ndarray:
-        dC = increment(C, *moments(C))
+        dC = increment(C, *moments(C, 6 / N, 2 / N))
         if spherical:
             D = np.append(np.diag(dC)[:p] / np.diag(C)[:p], np.zeros(len(C) - p))
             dC -= C * (D[:, None] + D) / 2
@@ -155,8 +156,9 @@ def diffusion(
                 uu = np.outer(u, u)
                 jump += increment(C, Delta * uu - Phi, Delta**2 * uu - Gamma)
             jump *= np.sqrt(step / (N * draws))
-            euler = C + step * drift(C)
-            new = C + step * (drift(C) + drift(euler)) / 2 + jump
+            late = max(0.0, (1 - 1 / (N * step)) / 2)
+            euler = C + step * drift(C) + jump
+            new = C + step * ((1 - late) * drift(C) + late * drift(euler)) + jump
             if spherical:
                 scale = np.append(1 / np.sqrt(np.diag(new)[:p]), np.ones(len(C) - p))
                 new *= np.outer(scale, scale)

@@ -389,7 +389,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion", "integrate"])
 def test_a_divergence_holds_the_finite_trajectory_so_far(method: Any) -> None:
-    task, N = ql.Task(3, 2), 100
+    task, N = ql.Task(3, 2), 1000 if method == "diffusion" else 100
     start = ql.random_weights(task, N, 1)
     alpha = np.linspace(0, 200, 20001)
     if method == "integrate":

@@ -11,15 +11,14 @@ from subprocess import run
 import numpy as np
 import pytest
 
-from quadlib import NoPlateauError, Task, random_overlaps
+from quadlib import NoPlateauError, Task
 from quadlib.dynamics import simulate
 from quadlib.ensemble import Ensemble, ensemble
-from quadlib.trajectory import DivergenceError, Trajectory
+from quadlib.trajectory import Trajectory
 
 # quadlib.ensemble is a function once quadlib exports it; these are the modules.
-module = importlib.import_module("quadlib.ensemble")
+collecting = importlib.import_module("quadlib.ensemble.collect")
 pool = importlib.import_module("quadlib.ensemble.pool")
-runs_module = importlib.import_module("quadlib.ensemble.runs")
 
 TASK = Task(3, 2, [1.0, 0.5], label_noise=0.1)
 ALPHA = np.array([0.0, 1.0, 5.0, 20.0])
@@ -51,7 +50,7 @@ def test_run_i_is_a_simulation_from_child_i_of_the_seed():
 @pytest.mark.parametrize("batch_seconds", [0.0, 1e9])
 def test_numbers_do_not_depend_on_the_size_of_batches(monkeypatch, batch_seconds):
     expected = small()
-    monkeypatch.setattr(module, "_BATCH_SECONDS", batch_seconds)
+    monkeypatch.setattr(collecting, "BATCH_SECONDS", batch_seconds)
     assert_same(small(), expected)
 
 
@@ -61,17 +60,24 @@ def test_numbers_do_not_depend_on_the_executor(monkeypatch):
         assert_same(small(executor=threads), expected)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
         assert_same(small(executor=processes), expected)
-    monkeypatch.setattr(module, "_POOL_PAYS_SECONDS", 0.0)
+    monkeypatch.setattr(collecting, "POOL_PAYS_SECONDS", 0.0)
     for cores in (2, 3):
         monkeypatch.setattr(pool, "core_count", lambda cores=cores: cores)
         assert_same(small(), expected)
 
 
-def test_no_pool_is_started_where_processes_are_unavailable(monkeypatch):
+@pytest.mark.parametrize("blocked", ["processes", "threads"])
+def test_where_processes_or_threads_are_unavailable_this_one_works(monkeypatch, blocked):
     expected = small()
-    monkeypatch.setattr(module, "_POOL_PAYS_SECONDS", 0.0)
-    monkeypatch.setattr(sys, "platform", "emscripten")
-    monkeypatch.setattr(pool, "_start_worker", lambda job: pytest.fail("a process was started"))
+    pool.end_idle()
+    monkeypatch.setattr(collecting, "POOL_PAYS_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "core_count", lambda: 2)
+
+    def refuse(*_, **__):
+        raise OSError("no processes") if blocked == "processes" else RuntimeError("no threads")
+
+    where = (pool.subprocess, "Popen") if blocked == "processes" else (threading.Thread, "start")
+    monkeypatch.setattr(*where, refuse)
     assert_same(small(), expected)
 
 
@@ -81,7 +87,8 @@ def test_a_pool_works_in_a_script_without_main_guard_and_from_a_thread(tmp_path)
         "import threading, importlib\n"
         "from quadlib import Task\n"
         "module = importlib.import_module('quadlib.ensemble')\n"
-        "module._POOL_PAYS_SECONDS = 0.0\n"
+        "collecting = importlib.import_module('quadlib.ensemble.collect')\n"
+        "collecting.POOL_PAYS_SECONDS = 0.0\n"
         "importlib.import_module('quadlib.ensemble.pool').core_count = lambda: 2\n"
         "def work():\n"
         "    found = module.ensemble(Task(2, 1), eta=.1, alpha=1., N=50, runs=9, seed=0)\n"
@@ -116,27 +123,19 @@ def test_without_a_plateau_only_the_escape_times_are_refused():
         _ = found.escape_times
 
 
-def diverging(task, start, *, alpha, N, rng, eta, constraint, **_):
-    """Every other run blows up half way."""
-    state = random_overlaps(task, N, rng)
-    n = len(alpha)
-    Q, M = np.repeat(state.Q[None], n, 0), np.repeat(state.M[None], n, 0)
-    meta = {"eta": eta, "constraint": constraint}
-    if rng.random() < 0.5:
-        half = Trajectory(task, alpha[: n // 2], Q[: n // 2], M[: n // 2], meta)
-        raise DivergenceError("It blew up.", half)
-    return Trajectory(task, alpha, Q, M, meta)
-
-
-def test_a_diverging_run_is_inf_from_there_and_harms_no_other(monkeypatch):
-    monkeypatch.setattr(runs_module, "simulate", diverging)
-    found = small()
+def test_a_diverging_run_is_inf_from_there_and_harms_no_other():
+    """At η near η_c a good part of the runs diverge on their way."""
+    task, alpha = Task(1, 1), np.linspace(0.0, 60.0, 31)
+    found = ensemble(task, eta=0.165, alpha=alpha, N=300, runs=40, seed=0, progress=False)
     lost = found.diverged
-    assert 0 < lost.sum() < 24
+    assert 5 < lost.sum() < 38
     for array in (found.loss, found.Q, found.M):
         assert np.isfinite(array[~lost]).all()
-        assert np.isfinite(array[lost, :2]).all()
-        assert (array[lost, 2:] == np.inf).all()
+        assert np.isfinite(array[lost, 0]).all()
+        assert (array[lost, -1] == np.inf).all()
+    for i in np.flatnonzero(lost):
+        assert (np.diff(np.isinf(found.loss[i]).astype(int)) >= 0).all()
+        assert len(found[i].alpha) == np.isfinite(found.loss[i]).sum()
     assert not np.isnan(found.escape_times).any()
 
 
@@ -197,16 +196,21 @@ def test_arguments_are_refused_with_a_sentence(changes, error, words):
 MEMORY = """
 import importlib, resource
 import numpy as np
-from quadlib import Task
-from quadlib.trajectory import Trajectory
-module = importlib.import_module("quadlib.ensemble")
-pool = importlib.import_module("quadlib.ensemble.pool")
+from quadlib import Task, ensemble
 runs = importlib.import_module("quadlib.ensemble.runs")
-task, alpha = Task(4, 2), np.linspace(0, 1, 25)
-state = Trajectory(task, alpha, np.tile(np.eye(4), (25, 1, 1)), np.zeros((25, 4, 2)), {})
-runs.simulate = lambda *args, **kwargs: state
-pool.processes_available = lambda: False
-found = module.ensemble(task, eta=0.1, alpha=alpha, N=10**4, runs=10**5, seed=0, progress=False)
+pool = importlib.import_module("quadlib.ensemble.pool")
+pool.core_count = lambda: 1
+class Fake:
+    company, active, done = staticmethod(lambda method: 1), False, np.ones(1)
+    def __init__(self, *args, alpha, **kwargs):
+        n, r = len(alpha), len(args[2])
+        self.loss, self.diverged = np.ones((r, n)), np.zeros(r, dtype=bool)
+        self.Q, self.M = np.ones((r, n, 4, 4)), np.ones((r, n, 4, 2))
+    def advance(self, *_):
+        return False
+runs.Together = Fake
+alpha = np.linspace(0, 1, 25)
+found = ensemble(Task(4, 2), eta=0.1, alpha=alpha, N=10**4, runs=10**5, seed=0, progress=False)
 assert found.loss.shape == (10**5, 25) and np.isfinite(found.loss).all()
 assert np.isinf(found.escape_times).all()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

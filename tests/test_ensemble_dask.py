@@ -42,12 +42,12 @@ def client():
         yield client
 
 
-def slow(job, start, stop):
+def slow(job, start, stop, begins):
     time.sleep(0.3)
-    return run_batch(job, start, stop)
+    return run_batch(job, start, stop, begins)
 
 
-def broken(job, start, stop):
+def broken(job, start, stop, begins):
     raise MemoryError("too little")
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import active_children, get_context
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 
@@ -23,7 +23,7 @@ from quadlib.ensemble.runs import Job, run_batch
 from quadlib.ensemble.store import Store
 
 # quadlib.ensemble is a function once quadlib exports it; these are the modules.
-module = importlib.import_module("quadlib.ensemble")
+collecting = importlib.import_module("quadlib.ensemble.collect")
 pool = importlib.import_module("quadlib.ensemble.pool")
 
 TASK = Task(2, 1)
@@ -48,11 +48,11 @@ def expected():
 @pytest.fixture
 def two_processes(monkeypatch):
     """The pool, with two workers, however small the job."""
-    monkeypatch.setattr(module, "_POOL_PAYS_SECONDS", 0.0)
+    monkeypatch.setattr(collecting, "POOL_PAYS_SECONDS", 0.0)
     monkeypatch.setattr(pool, "core_count", lambda: 2)
 
 
-def dying(folder, run, deaths, job, start, stop):
+def dying(folder, run, deaths, job, start, stop, begins):
     """`run_batch` in a worker that is killed the first `deaths` times it comes to `run`."""
     if start <= run < stop:
         for death in range(deaths):
@@ -61,7 +61,7 @@ def dying(folder, run, deaths, job, start, stop):
             except FileExistsError:
                 continue
             os.kill(os.getpid(), signal.SIGKILL)
-    return run_batch(job, start, stop)
+    return run_batch(job, start, stop, begins)
 
 
 @pytest.mark.parametrize("deaths", [1, 2])
@@ -83,15 +83,17 @@ def test_runs_that_kill_three_workers_are_named(tmp_path, monkeypatch, two_proce
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_workers_killed_in_the_middle_of_a_message_lose_nothing():
     job = Job(TASK, 0.1, np.linspace(0.0, 1.0, 20_001), 50, 5, "overlaps", "free")
-    source = pool.run_on_processes(job, [(i, i + 1) for i in range(6)], 2)
+    crew = pool.enlist(2)
+    source = pool.run_on_processes(job, [(i, i + 1) for i in range(6)], crew)
     found = [next(source)]
-    time.sleep(1.0)  # a megabyte does not fit in a pipe that nobody reads
-    for process in active_children():
-        os.kill(process.pid, signal.SIGKILL)
+    for worker in list(crew):
+        os.kill(worker.process.pid, signal.SIGKILL)
     found += source
     assert sorted(batch.start for batch in found) == list(range(6))
     for batch in found:
-        np.testing.assert_array_equal(batch.Q, run_batch(job, batch.start, batch.stop).Q)
+        expected = run_batch(job, batch.start, batch.stop).arrays
+        for array, same in zip(batch.arrays, expected, strict=True):
+            np.testing.assert_array_equal(array, same)
 
 
 def test_a_broken_executor_of_the_caller_is_an_error_that_names_runs(tmp_path, monkeypatch):
@@ -106,11 +108,11 @@ def test_a_broken_executor_of_the_caller_is_an_error_that_names_runs(tmp_path, m
 def counting(count, limit, error):
     """`run_batch` that raises `error` in the main process after `limit` batches."""
 
-    def run(job, start, stop):
+    def run(job, start, stop, begins):
         count.append(start)
         if len(count) > limit:
             raise error
-        return run_batch(job, start, stop)
+        return run_batch(job, start, stop, begins)
 
     return run
 
@@ -123,7 +125,7 @@ def test_a_store_resumes_with_the_same_numbers(tmp_path, monkeypatch, expected):
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs-*")}
     assert len(kept) == 3
     done.clear()
-    monkeypatch.setattr(module, "_BATCH_SECONDS", 0.0)  # other batches than before
+    monkeypatch.setattr(collecting, "BATCH_SECONDS", 0.0)  # other batches than before
     monkeypatch.setattr(pool, "run_batch", counting(done, 99, KeyboardInterrupt))
     assert_same(make(store=tmp_path), expected)
     assert done == list(range(6, RUNS))
@@ -152,8 +154,9 @@ import importlib, os, sys, time
 from pathlib import Path
 from quadlib import Task
 module = importlib.import_module("quadlib.ensemble")
+collecting = importlib.import_module("quadlib.ensemble.collect")
 pool = importlib.import_module("quadlib.ensemble.pool")
-module._POOL_PAYS_SECONDS = 0.0
+collecting.POOL_PAYS_SECONDS = 0.0
 pool.core_count = lambda: 2
 pool.run_batch = importlib.import_module("test_ensemble_faults").stuck
 try:
@@ -164,12 +167,12 @@ except module.EnsembleInterrupted as error:
 """
 
 
-def stuck(job, start, stop):
+def stuck(job, start, stop, begins):
     """`run_batch` that never ends from run 4 on, and tells who it is."""
     if start >= 4:
         (Path(os.environ["QUADLIB_TEST_FOLDER"]) / f"worker-{os.getpid()}").touch()
         time.sleep(600)
-    return run_batch(job, start, stop)
+    return run_batch(job, start, stop, begins)
 
 
 def start_program(tmp_path):
@@ -226,7 +229,8 @@ LONG = """
 import importlib, sys
 from quadlib import Task
 module = importlib.import_module("quadlib.ensemble")
-module._POOL_PAYS_SECONDS = float("inf")
+collecting = importlib.import_module("quadlib.ensemble.collect")
+collecting.POOL_PAYS_SECONDS = float("inf")
 print("begin", flush=True)
 try:
     module.ensemble(Task(4, 2), eta=0.1, alpha=1e6, N=10**6, runs=3, seed=5, progress=False)
@@ -283,20 +287,20 @@ def test_a_damaged_file_is_computed_again(tmp_path, expected, kind):
 def test_a_flipped_bit_anywhere_is_seen_or_harmless(tmp_path):
     alpha = np.array([0.0, 1.0])
     job = Job(TASK, 0.1, alpha, 50, 5, "overlaps", "free")
-    store, batch = Store(tmp_path, job), run_batch(job, 0, 1)
+    store, batch = Store(tmp_path, job, None), run_batch(job, 0, 1)
     store.write(batch)
     (path,) = tmp_path.glob("runs-*")
     intact = path.read_bytes()
-    missing, shapes = np.ones(1, dtype=bool), tuple(array.shape[1:] for array in batch[2:])
+    missing = np.ones(1, dtype=bool)
     seen = 0
     for position in range(0, len(intact), 3):
         data = bytearray(intact)
         data[position] ^= 1 << (position % 8)
         path.write_bytes(data)
-        found = list(store.batches(missing, shapes))
+        found = list(store.batches(missing))
         seen += not found
         for back in found:
-            assert all(map(np.array_equal, back[2:], batch[2:]))
+            assert all(map(np.array_equal, back.arrays, batch.arrays))
     assert seen > 0
 
 

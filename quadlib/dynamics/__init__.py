@@ -1,44 +1,30 @@
 """One-pass SGD, sample by sample or many samples at a time; one method a file."""
 
-import time
-import warnings
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
 from quadlib.checks import (
-    ROUNDING,
     Constraint,
     Random,
     as_generator,
-    check_choice,
     check_constraint,
     check_dimension,
-    check_real,
+    check_eta,
     check_seed,
     recording_points,
 )
-from quadlib.dynamics.diffusion import Diffusion
-from quadlib.dynamics.overlaps import OverlapChain
-from quadlib.dynamics.weights import LiteralSGD
-from quadlib.shapes import Array
-from quadlib.state import Overlaps, Weights, check_start, random_overlaps, random_weights
-from quadlib.task import Task
+from quadlib.dynamics.progress import bar
+from quadlib.dynamics.start import Method, check_method, check_step, starter
+from quadlib.dynamics.together import Together
+from quadlib.state import Overlaps, Weights
+from quadlib.task import Task, check_task
 from quadlib.trajectory import DivergenceError, RunInterrupted, Trajectory, versions
 
 __all__ = ["simulate"]
 
-_INTERRUPT_SECONDS = 0.2
-"""A compiled loop does not hear Ctrl-C: return from it about this often."""
-
-
-@runtime_checkable
-class _Process(Protocol):
-    stride: int
-
-    def advance(self, steps: int) -> bool: ...
-
-    def overlaps(self) -> tuple[Array, Array]: ...
+_SHOW = 0.1
+"""Seconds between two steps of the bar."""
 
 
 def simulate(
@@ -49,8 +35,9 @@ def simulate(
     alpha: Any,
     N: int,
     rng: Random,
-    method: Literal["weights", "overlaps", "diffusion"] = "overlaps",
+    method: Method = "overlaps",
     constraint: Constraint = "free",
+    q0: float = 1.0,
     step: float | None = None,
     progress: bool = True,
 ) -> Trajectory:
@@ -82,8 +69,10 @@ def simulate(
           to 1e12 and beyond costs the same.
     constraint
         With "spherical" each student is rescaled to norm √N after every step.
+    q0
+        Variance of the weights of a random start.
     step
-        Length in α of a step of "diffusion"; None chooses it.
+        Length in α of a step of "diffusion", at least 1/N; None chooses it.
     progress
         Show a progress bar, if the run takes longer than a second.
 
@@ -100,29 +89,13 @@ def simulate(
     -----
     docs/theory.md sections 1, 8 and 9.
     """
+    check_task(task)
     check_constraint(constraint)
-    check_choice("method", method, ("weights", "overlaps", "diffusion"))
-    eta = check_real("eta", eta)
+    check_method(method)
+    eta = check_eta(eta)
     points = recording_points(alpha)
     N = check_dimension(N, task.p, task.p_star)
     generator = as_generator(rng, "simulate")
-    if step is not None:
-        step = check_real("step", step, strict=True)
-        if method != "diffusion":
-            raise ValueError(
-                f'step must be None with method="{method}", got {step:g}; only "diffusion" has one.'
-            )
-    spherical = constraint == "spherical"
-    process: _Process
-    if method == "weights":
-        weights = _start_weights(task, start, N, generator, constraint)
-        process = LiteralSGD(task, weights, eta, N, spherical, generator)
-    else:
-        overlaps = _start_overlaps(task, start, N, generator, constraint)
-        if method == "overlaps":
-            process = OverlapChain(task, overlaps, eta, N, spherical, generator)
-        else:
-            process = Diffusion(task, overlaps, eta, N, spherical, generator, step)
     meta = {
         "method": method,
         "eta": eta,
@@ -131,98 +104,31 @@ def simulate(
         "constraint": constraint,
         "versions": dict(versions()),
     }
-    return _run(process, task, points, N, meta, progress)
-
-
-def _run(
-    process: _Process, task: Task, points: Array, N: int, meta: dict[str, Any], progress: bool
-) -> Trajectory:
-    steps = [round(a * N) for a in points.tolist()]
-    Q = np.empty((len(points), task.p, task.p))
-    M = np.empty((len(points), task.p, task.p_star))
-    # "diffusion" ends a step where a chunk ends: no clock may move that
-    fixed = meta["method"] == "diffusion"
-    recorded, done, chunk = 0, 0, 1000 * process.stride if fixed else 16
-
-    def trajectory() -> Trajectory:
-        return Trajectory(task, points[:recorded], Q[:recorded], M[:recorded], meta)
-
+    run = Together(
+        task,
+        starter(task, start, N, method, constraint, q0),
+        [generator],
+        eta=eta,
+        alpha=points,
+        N=N,
+        method=method,
+        constraint=constraint,
+        step=check_step(step, method, N),
+    )
     try:
-        with _bar(progress, steps[-1]) as bar:
-            for target in steps:
-                while done < target:
-                    now = min(chunk, target - done)
-                    begun = time.perf_counter()
-                    if not process.advance(now):
-                        raise DivergenceError(
-                            f"The error must stay bounded, got a divergence near alpha = "
-                            f"{(done + now) / N:g} at eta = {meta['eta']:g}; lower eta.",
-                            trajectory(),
-                        )
-                    done += now
-                    bar.update(now)
-                    brief = time.perf_counter() - begun < _INTERRUPT_SECONDS / 4
-                    if brief and now == chunk and not fixed:
-                        chunk *= 2
-                Q[recorded], M[recorded] = process.overlaps()
-                recorded += 1
+        with bar(progress, round(points[-1] * N), "sample") as shown:
+            while run.advance(_SHOW):
+                shown.update(round(run.done[0] * N) - shown.n)
     except KeyboardInterrupt:
         raise RunInterrupted(
-            f"Interrupted at alpha = {done / N:g}: what was recorded until then is in the "
+            f"Interrupted at alpha = {run.done[0]:g}: what was recorded until then is in the "
             "attribute `trajectory` of this exception.",
-            trajectory(),
+            run.trajectory(0, meta),
         ) from None
-    return trajectory()
-
-
-def _bar(progress: bool, steps: int) -> Any:
-    with warnings.catch_warnings():
-        # Without ipywidgets a notebook gets the bar of a terminal: no need to warn.
-        warnings.filterwarnings("ignore", message="IProgress not found")
-        from tqdm.auto import tqdm
-    return tqdm(total=steps, unit="sample", unit_scale=True, delay=1.0, disable=not progress)
-
-
-def _start_weights(
-    task: Task, start: Any, N: int, rng: np.random.Generator, constraint: Constraint
-) -> Weights:
-    if start is None:
-        return random_weights(task, N, rng, constraint=constraint)
-    if not isinstance(start, Weights):
-        raise TypeError(
-            f'start must be Weights or None with method="weights", got {type(start).__name__}; '
-            'pass the weights, or use method="overlaps".'
+    if run.diverged[0]:
+        raise DivergenceError(
+            f"The error must stay bounded, got a divergence near alpha = {run.done[0]:g} at "
+            f"eta = {eta:g}; lower eta.",
+            run.trajectory(0, meta),
         )
-    _check_weights(task, start, N, constraint)
-    return start
-
-
-def _start_overlaps(
-    task: Task, start: Any, N: int, rng: np.random.Generator, constraint: Constraint
-) -> Overlaps:
-    if start is None:
-        return random_overlaps(task, N, rng, constraint=constraint)
-    if isinstance(start, Weights):
-        _check_weights(task, start, N, constraint)
-        return start.overlaps
-    if not isinstance(start, Overlaps):
-        raise TypeError(
-            f"start must be Overlaps, Weights or None, got {type(start).__name__}; "
-            "pass for example random_overlaps(task, N, rng)."
-        )
-    check_start(task, start, constraint)
-    return start
-
-
-def _check_weights(task: Task, start: Weights, N: int, constraint: Constraint) -> None:
-    if N != start.N:
-        raise ValueError(
-            f"N must be the {start.N} columns of the weights, got {N}; pass N={start.N}."
-        )
-    check_start(task, start.overlaps, constraint)
-    deviation = np.abs(start.task().T - task.T).max()
-    if deviation > ROUNDING * np.abs(task.T).max():
-        raise ValueError(
-            f"W_star must have the overlaps T of the task, got a deviation of {deviation:.2g}; "
-            "take the task from the weights: task = weights.task()."
-        )
+    return run.trajectory(0, meta)

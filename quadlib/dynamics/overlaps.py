@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from quadlib.dynamics.compiled import compiled
+from quadlib.dynamics.record import DIVERGED, FINISHED, RUNNING, Record, largest_error
 from quadlib.shapes import Array
-from quadlib.state import Overlaps
+from quadlib.state import Overlaps, teacher_split
 from quadlib.task import Task
 
 __all__ = ["OverlapChain"]
@@ -23,6 +24,13 @@ def block_length(p: int, k: int) -> int:
     """
     length = 5 + p // 4
     return length + -(k + p + length) % 4
+
+
+def basis(task: Task, start: Overlaps) -> tuple[Array, Array, Array, Array]:
+    """Return t and V with T = V diag(t) Vᵀ, and m and a factor L of Q⊥ = L Lᵀ, (8.1)."""
+    t, V, m, Q_perp = teacher_split(task, start)
+    values, vectors = np.linalg.eigh(Q_perp)
+    return t, V, m, vectors * np.sqrt(np.maximum(values, 0.0))
 
 
 class OverlapChain:
@@ -43,8 +51,6 @@ class OverlapChain:
     docs/theory.md (8.1)-(8.5).
     """
 
-    stride = 1
-
     def __init__(
         self,
         task: Task,
@@ -53,128 +59,175 @@ class OverlapChain:
         N: int,
         spherical: bool,
         rng: np.random.Generator,
+        record: Record,
+        run: int,
     ) -> None:
         p, k = task.p, task.p_star
-        t, self.teacher = np.linalg.eigh(task.T)
-        self.root_t = np.sqrt(t)
-        m = start.M @ self.teacher / self.root_t  # (8.1)
-        g, R = np.linalg.eigh(start.Q - m @ m.T)
+        t, V, m, L = basis(task, start)
         block = block_length(p, k)
-        self.F = np.zeros((p, k + p + block))
-        self.F[:, :k] = m
-        self.F[:, k : k + p] = R * np.sqrt(np.maximum(g, 0.0))
-        self.x, self.scratch = np.zeros((2, k + p + block)), (np.zeros(p), np.zeros((p, p)))
-        bound = 1e6 * (1 + np.trace(start.Q) / p + np.trace(task.T) / k)
-        noise = np.sqrt(task.label_noise)
-        self.constants = (t / k, 2 * eta / N, float(N - k - p), noise, bound, spherical, rng)
-        self.loop = _loop(p, k, max(1, min(block, N - k - p)))
-        self.done = -1
-        self.advance(1)  # only draws the first input
+        F, x = np.zeros((p, k + p + block)), np.zeros((2, k + p + block))
+        F[:, :k], F[:, k : k + p] = m, L
+        samples = np.array([min(n, 2**62) for n in record.samples])
+        self.record, self.run = record, run
+        # steps done, the first of which only draws an input; row; step of the next look
+        self.clock = np.array([-1, 0, 0 if record.every else -2])
+        self.watch = np.array([record.level, np.inf, np.inf])  # level, last loss; passage in steps
+        self.constants = (
+            (record.every, samples, record.Q[run], record.M[run]),
+            (p, k, max(1, min(block, N - k - p))),
+            (F, x, np.zeros(p), np.zeros((p, p))),
+            (t / k, np.sqrt(t)[:, None] * V.T, 2 * eta / N, float(N - k - p)),
+            (np.sqrt(task.label_noise), largest_error(task, start), spherical),
+            rng,
+        )
 
-    def advance(self, steps: int) -> bool:
-        """Do some SGD steps; False if the error Δ left all bounds."""
-        finite = self.loop(self.done, steps, self.F, self.x, *self.scratch, *self.constants)
-        self.done += steps
-        return bool(finite)
-
-    def overlaps(self) -> tuple[Array, Array]:
-        """Q and M after the steps done so far."""
-        F, k = self.F, len(self.root_t)
-        return F @ F.T, F[:, :k] * self.root_t @ self.teacher.T
+    def advance(self, budget: int) -> bool:
+        """Do at most `budget` SGD steps; whether the run goes on."""
+        record, run = self.record, self.run
+        record.state[run] = _loop(budget, self.clock, self.watch, *self.constants)
+        record.done[run], record.row[run] = max(self.clock[0], 0), self.clock[1]
+        record.passage[run] = self.watch[2] / record.N
+        return bool(record.state[run] == RUNNING)
 
 
 @compiled
-def _loop(p: int, k: int, block: int) -> Any:
-    d = k + p
+def _loop(
+    budget: int,
+    clock: Any,
+    watch: Any,
+    see: Any,
+    sizes: Any,
+    arrays: Any,
+    geometry: Any,
+    numbers: Any,
+    rng: Any,
+) -> int:
+    every, samples, Q, M = see
+    p, k, block = sizes
+    F, inputs, field, L = arrays
+    weight, to_M, rate, D = geometry
+    noise, bound, spherical = numbers
+    d, width = k + p, F.shape[1]
+    done, row, look = clock
 
-    def loop(
-        done: int,
-        steps: int,
-        F: Any,
-        inputs: Any,
-        field: Any,
-        L: Any,
-        weight: Any,
-        rate: float,
-        D: float,
-        noise: float,
-        bound: float,
-        spherical: bool,
-        rng: Any,
-    ) -> bool:
-        def chi(freedom: float) -> float:
-            """By Marsaglia and Tsang: χ² = 2q(1 + t)³, the density of t being that of a normal
-            times exp(−q g(t)), g = 3t − 3t²/2 + t³ − 3 ln(1 + t) ≤ 3t⁴/2 for t > −1/2.
-            """
-            q = freedom / 2 - 1 / 3
-            c = 1 / np.sqrt(9 * q)
-            while True:
-                t = c * rng.standard_normal()
-                reach = rng.standard_exponential() / q
-                if (t > -0.5 and reach > 1.5 * t**4) or (
-                    t > -1 and reach > 3 * t - 1.5 * t**2 + t**3 - 3 * np.log1p(t)
-                ):
-                    return np.sqrt(2 * q * (1 + t) ** 3)  # type: ignore[no-any-return]
+    def chi(freedom: float) -> float:
+        """By Marsaglia and Tsang: χ² = 2q(1 + t)³, the density of t being that of a normal
+        times exp(−q g(t)), g = 3t − 3t²/2 + t³ − 3 ln(1 + t) ≤ 3t⁴/2 for t > −1/2.
+        """
+        q = freedom / 2 - 1 / 3
+        c = 1 / np.sqrt(9 * q)
+        while True:
+            t = c * rng.standard_normal()
+            reach = rng.standard_exponential() / q
+            if (t > -0.5 and reach > 1.5 * t**4) or (
+                t > -1 and reach > 3 * t - 1.5 * t**2 + t**3 - 3 * np.log1p(t)
+            ):
+                return np.sqrt(2 * q * (1 + t) ** 3)  # type: ignore[no-any-return]
 
-        new, x = inputs[done % 2], inputs[1 - done % 2]
-        j = done % block
-        for step in range(done, done + steps):
-            x, new = new, x
-            error, output = 0.0, 0.0
-            if noise > 0.0 and step >= 0:
-                error = -noise * rng.standard_normal()  # (1.2)
-            # An input is drawn a step ahead: the processor overlaps it with the step
-            j = j + 1 if j + 1 < block else 0
-            if j < 2:
-                new[d:] = 0.0
-            for a in range(d + j):
-                new[a] = rng.standard_normal()
-            if D > 0:
-                new[d + j] = chi(D - j)  # (8.5)
-            if step < 0:
-                continue
+    def loss(F: Any) -> float:
+        """(1.7) of the overlaps."""
+        s, square = 0.0, noise * noise / 2
+        for a in range(k):
+            s -= weight[a]
+            square += weight[a] * weight[a]
+        total = 0.0
+        for i in range(p):
+            for h in range(i + 1):
+                total = 0.0
+                for a in range(width):
+                    total += F[i, a] * F[h, a]
+                square += (1 + (h < i)) * total * total / (p * p)
+            s += total / p
             for a in range(k):
-                error -= weight[a] * x[a] * x[a]
-            for i in range(p):
-                row, total = F[i], 0.0
-                for a in range(len(row)):
-                    total += row[a] * x[a]
-                field[i] = total
-                output += total * total
-            error += output / p
-            if not abs(error) < bound:
-                return False
-            for i in range(p):
-                row, move = F[i], rate * error * field[i]
-                for a in range(len(row)):
-                    row[a] -= move * x[a]  # (8.4)
-                if spherical:  # measured, since a deviation from the sphere may grow as e^α
-                    norm = 0.0
-                    for a in range(len(row)):
-                        norm += row[a] * row[a]
-                    norm = 1 / np.sqrt(norm)
-                    for a in range(len(row)):
-                        row[a] *= norm  # (1.5)
-            if j == 0:
-                # F[:, k:] becomes its factor L, by modified Gram-Schmidt
-                for r in range(p):
-                    first, length = F[r, k:], 0.0
-                    for a in range(len(first)):
-                        length += first[a] * first[a]
-                    inverse = 1 / length if length > TINY else 0.0
-                    length = np.sqrt(length)
-                    for i in range(r + 1, p):
-                        row, total = F[i, k:], 0.0
-                        for a in range(len(row)):
-                            total += first[a] * row[a]
-                        total *= inverse
-                        L[i, r] = total * length
-                        for a in range(len(row)):
-                            row[a] -= total * first[a]
-                    first[:] = 0.0
-                    for a in range(r):
-                        first[a] = L[r, a]
-                    first[r] = length
-        return True
+                square -= 2 * F[i, a] * F[i, a] * weight[a] / p
+        return s * s / 2 + square  # type: ignore[no-any-return]
 
-    return loop
+    def write(Q: Any, M: Any) -> None:
+        for i in range(p):
+            for h in range(p):
+                Q[i, h] = 0.0
+                for a in range(width):
+                    Q[i, h] += F[i, a] * F[h, a]
+            for r in range(k):
+                M[i, r] = 0.0
+                for a in range(k):
+                    M[i, r] += F[i, a] * to_M[a, r]
+
+    new, x = inputs[done % 2], inputs[1 - done % 2]
+    j = done % block
+    for step in range(done, done + budget + 1):
+        if step == look:
+            now = loss(F)
+            if now <= watch[0]:
+                part = (watch[0] - now) / (watch[1] - now) if watch[1] < np.inf else 0.0
+                watch[2] = step - every * part
+                return FINISHED
+            watch[1] = now
+            look += every
+        while step == samples[row]:
+            write(Q[row], M[row])
+            row += 1
+            if row == len(samples):
+                clock[1] = row
+                return FINISHED
+        if step == done + budget:
+            break
+        x, new = new, x
+        error, output = 0.0, 0.0
+        if noise > 0.0 and step >= 0:
+            error = -noise * rng.standard_normal()  # (1.2)
+        # An input is drawn a step ahead: the processor overlaps it with the step
+        j = j + 1 if j + 1 < block else 0
+        if j < 2:
+            new[d:] = 0.0
+        for a in range(d + j):
+            new[a] = rng.standard_normal()
+        if D > 0:
+            new[d + j] = chi(D - j)  # (8.5)
+        if step < 0:
+            continue
+        for a in range(k):
+            error -= weight[a] * x[a] * x[a]
+        for i in range(p):
+            total = 0.0
+            for a in range(width):
+                total += F[i, a] * x[a]
+            field[i] = total
+            output += total * total
+        error += output / p
+        if not abs(error) < bound:
+            clock[0], clock[1] = step, row
+            return DIVERGED
+        for i in range(p):
+            move = rate * error * field[i]
+            for a in range(width):
+                F[i, a] -= move * x[a]  # (8.4)
+            if spherical:  # measured, since a deviation from the sphere may grow as e^α
+                norm = 0.0
+                for a in range(width):
+                    norm += F[i, a] * F[i, a]
+                norm = 1 / np.sqrt(norm)
+                for a in range(width):
+                    F[i, a] *= norm  # (1.5)
+        if j == 0:
+            # F[:, k:] becomes its factor L, by modified Gram-Schmidt
+            for r in range(p):
+                length = 0.0
+                for a in range(k, width):
+                    length += F[r, a] * F[r, a]
+                inverse = 1 / length if length > TINY else 0.0
+                length = np.sqrt(length)
+                for i in range(r + 1, p):
+                    total = 0.0
+                    for a in range(k, width):
+                        total += F[r, a] * F[i, a]
+                    total *= inverse
+                    L[i, r] = total * length
+                    for a in range(k, width):
+                        F[i, a] -= total * F[r, a]
+                F[r, k:] = 0.0
+                for a in range(r):
+                    F[r, k + a] = L[r, a]
+                F[r, k + r] = length
+    clock[0], clock[1], clock[2] = done + budget, row, look
+    return RUNNING

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.dynamics.compiled import compiled
+from quadlib.dynamics.compiled import compiled, numba_found
+from quadlib.dynamics.record import DIVERGED, Record, Steps, largest_error
 from quadlib.shapes import Array
 from quadlib.state import Weights
 from quadlib.task import Task
@@ -15,7 +16,7 @@ TILE = 1024
 """Coordinates whose inputs are drawn and used while they are in the fastest cache."""
 
 
-class LiteralSGD:
+class LiteralSGD(Steps):
     r"""One step for each sample: w_i ← w_i − (2ηΔλ_i/√N) x, then |w_i| = √N if spherical.
 
     In units of √N: w ← P (w + c xᵀ) with c_i = −2ηΔλ_i/N and P the rescaling. A step is applied
@@ -27,32 +28,32 @@ class LiteralSGD:
     docs/theory.md (1.1)-(1.5).
     """
 
-    stride = 1
-
     def __init__(
         self,
         task: Task,
         start: Weights,
         eta: float,
-        N: int,
         spherical: bool,
         rng: np.random.Generator,
+        record: Record,
+        run: int,
     ) -> None:
-        p, k = task.p, task.p_star
+        super().__init__(record, np.array([run]))
+        N = start.N
         self.w, self.teacher = start.W / np.sqrt(N), start.W_star / np.sqrt(N)
-        self.x, self.c, self.P = np.zeros((2, N)), np.zeros(p), np.ones(p)
+        self.x, self.c, self.P = np.zeros((2, N)), np.zeros(task.p), np.ones(task.p)
         self.parity = 0
-        bound = 1e6 * (1 + (self.w**2).sum() / p + np.trace(task.T) / k)
-        noise = np.sqrt(task.label_noise)
-        self.constants = (2 * eta / N, noise, bound, spherical, rng)
-        self.loop = _loop()
+        bound = largest_error(task, start.overlaps)
+        self.constants = (2 * eta / N, np.sqrt(task.label_noise), bound, spherical, rng)
 
-    def advance(self, steps: int) -> bool:
-        """Do some SGD steps; False if the error Δ left all bounds."""
-        self.parity, finite = self.loop(
+    def step(self, steps: int) -> None:
+        """Do some SGD steps."""
+        loop = _loop if numba_found() else _numpy_loop
+        self.parity, finite = loop(
             steps, self.w, self.teacher, self.x, self.parity, self.c, self.P, *self.constants
         )
-        return bool(finite)
+        if not finite:
+            self.record.state[self.runs] = DIVERGED
 
     def overlaps(self) -> tuple[Array, Array]:
         """Q and M after the steps done so far."""
@@ -61,69 +62,100 @@ class LiteralSGD:
 
 
 @compiled
-def _loop() -> Any:
-    def loop(
-        steps: int,
-        w: Any,
-        teacher: Any,
-        x: Any,
-        parity: int,
-        c: Any,
-        P: Any,
-        rate: float,
-        noise: float,
-        bound: float,
-        spherical: bool,
-        rng: Any,
-    ) -> Any:
-        p, N = w.shape
-        k = len(teacher)
-        field, norm = np.empty(p + k), np.empty(p)
-        for _ in range(steps):
-            field[:] = 0.0
-            norm[:] = 0.0
-            square = 0.0
-            for start in range(0, N, TILE):
-                new = x[parity, start : start + TILE]
-                last = x[1 - parity, start : start + TILE]
+def _loop(
+    steps: int,
+    w: Any,
+    teacher: Any,
+    x: Any,
+    parity: int,
+    c: Any,
+    P: Any,
+    rate: float,
+    noise: float,
+    bound: float,
+    spherical: bool,
+    rng: Any,
+) -> Any:
+    p, N = w.shape
+    k = len(teacher)
+    field, norm = np.empty(p + k), np.empty(p)
+    for _ in range(steps):
+        field[:] = 0.0
+        norm[:] = 0.0
+        square = 0.0
+        for start in range(0, N, TILE):
+            new = x[parity, start : start + TILE]
+            last = x[1 - parity, start : start + TILE]
+            for n in range(len(new)):
+                new[n] = rng.standard_normal()
+            if spherical:
                 for n in range(len(new)):
-                    new[n] = rng.standard_normal()
-                if spherical:
-                    for n in range(len(new)):
-                        square += new[n] * new[n]
-                for r in range(k):
-                    row, total = teacher[r, start : start + TILE], 0.0
-                    for n in range(len(new)):
-                        total += row[n] * new[n]
-                    field[p + r] += total
-                for i in range(p):
-                    row, total = w[i, start : start + TILE], 0.0
-                    scale, move = P[i], P[i] * c[i]
-                    for n in range(len(new)):
-                        row[n] = scale * row[n] + move * last[n]
-                        total += row[n] * new[n]
-                    field[i] += total
-                    if spherical:  # measured, since a deviation from the sphere may grow as e^α
-                        for n in range(len(new)):
-                            norm[i] += row[n] * row[n]
-            output, target = 0.0, 0.0
+                    square += new[n] * new[n]
+            for r in range(k):
+                row, total = teacher[r, start : start + TILE], 0.0
+                for n in range(len(new)):
+                    total += row[n] * new[n]
+                field[p + r] += total
             for i in range(p):
-                output += field[i] * field[i]
-            for r in range(p, p + k):
-                target += field[r] * field[r]
-            error = output / p - target / k
-            if noise > 0.0:
-                error -= noise * rng.standard_normal()  # (1.2)
-            parity = 1 - parity
-            finite = abs(error) < bound
-            for i in range(p):
-                c[i] = -rate * error * field[i] if finite else 0.0  # (1.4)
-                P[i] = 1.0
-                if spherical and finite:
-                    new_norm = norm[i] + 2 * c[i] * field[i] + c[i] * c[i] * square
-                    P[i] = 1 / np.sqrt(new_norm)  # (1.5)
-            if not finite:
-                return parity, False
-        return parity, True
+                row, total = w[i, start : start + TILE], 0.0
+                scale, move = P[i], P[i] * c[i]
+                for n in range(len(new)):
+                    row[n] = scale * row[n] + move * last[n]
+                    total += row[n] * new[n]
+                field[i] += total
+                if spherical:  # measured, since a deviation from the sphere may grow as e^α
+                    for n in range(len(new)):
+                        norm[i] += row[n] * row[n]
+        output, target = 0.0, 0.0
+        for i in range(p):
+            output += field[i] * field[i]
+        for r in range(p, p + k):
+            target += field[r] * field[r]
+        error = output / p - target / k
+        if noise > 0.0:
+            error -= noise * rng.standard_normal()  # (1.2)
+        parity = 1 - parity
+        finite = abs(error) < bound
+        for i in range(p):
+            c[i] = -rate * error * field[i] if finite else 0.0  # (1.4)
+            P[i] = 1.0
+            if spherical and finite:
+                new_norm = norm[i] + 2 * c[i] * field[i] + c[i] * c[i] * square
+                P[i] = 1 / np.sqrt(new_norm)  # (1.5)
+        if not finite:
+            return parity, False
+    return parity, True
 
-    return loop
+
+def _numpy_loop(
+    steps: int,
+    w: Array,
+    teacher: Array,
+    x: Array,
+    parity: int,
+    c: Array,
+    P: Array,
+    rate: float,
+    noise: float,
+    bound: float,
+    spherical: bool,
+    rng: np.random.Generator,
+) -> tuple[int, bool]:
+    """As `_loop`, with the same random numbers."""
+    for _ in range(steps):
+        w += c[:, None] * x[1 - parity]
+        w *= P[:, None]
+        new = rng.standard_normal(out=x[parity])
+        field, target = w @ new, teacher @ new
+        error = field @ field / len(w) - target @ target / len(teacher)
+        if noise > 0.0:
+            error -= noise * rng.standard_normal()
+        parity = 1 - parity
+        finite = bool(abs(error) < bound)
+        c[:] = -rate * error * field if finite else 0.0
+        P[:] = 1.0
+        if spherical and finite:
+            P[:] = 1 / np.linalg.norm(w + c[:, None] * new, axis=1)
+        if not finite:
+            return parity, False
+    return parity, True

@@ -2,38 +2,41 @@
 
 import math
 import os
-import warnings
-from collections.abc import Generator
+from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
 from quadlib.checks import (
     Constraint,
     Seed,
-    check_choice,
     check_constraint,
     check_dimension,
-    check_integer,
+    check_eta,
     check_real,
     check_seed,
     recording_points,
 )
-from quadlib.ensemble import pool
+from quadlib.dynamics.start import Draw, Method, check_method, check_step, starter
+from quadlib.ensemble.collect import collect
 from quadlib.ensemble.result import Ensemble as Ensemble
 from quadlib.ensemble.result import EnsembleInterrupted as EnsembleInterrupted
 from quadlib.ensemble.result import StoreError as StoreError
-from quadlib.ensemble.runs import Batch, Job, seconds_per_run
-from quadlib.ensemble.store import Store
-from quadlib.shapes import Array, Bool
-from quadlib.task import Task
+from quadlib.ensemble.runs import Job
+from quadlib.plateau import NoPlateauError, escape_level, plateau
+from quadlib.shapes import Array, Float
+from quadlib.state import Overlaps, Weights
+from quadlib.task import Task, check_task
 from quadlib.trajectory import versions
 
-__all__ = ["Ensemble", "EnsembleInterrupted", "StoreError", "ensemble"]
+__all__ = ["Ensemble", "EnsembleInterrupted", "StoreError", "ensemble", "escape_times"]
 
-_BATCH_SECONDS = 0.2
-_POOL_PAYS_SECONDS = 1.0
+_WINDOW, _PATIENCE, _SLOWEST = 5e-4, 20.0, 0.1
+"""Looks at the loss and the end of waiting, in 1/r; least r, over 4η max T/p*."""
+
+Start = Overlaps | Weights | Callable[[np.random.Generator], Overlaps | Weights] | None
 
 
 def ensemble(
@@ -44,8 +47,11 @@ def ensemble(
     N: int,
     runs: int,
     seed: Seed,
-    method: Literal["weights", "overlaps", "diffusion"] = "overlaps",
+    method: Method = "overlaps",
     constraint: Constraint = "free",
+    start: Start = None,
+    q0: float = 1.0,
+    step: float | None = None,
     executor: Executor | None = None,
     progress: bool = True,
     store: str | os.PathLike[str] | None = None,
@@ -60,16 +66,23 @@ def ensemble(
     ----------
     task
         What is learned.
-    eta, alpha, N, method, constraint
+    eta, alpha, N, method, constraint, step
         As in `simulate`.
     runs
         Number of runs.
     seed
         Non-negative integer, or a sequence of them: what compares sizes, learning rates or tasks
         puts them into the seed, as in ``seed=(7, N)``, or it compares the same random numbers.
+    start
+        Where runs begin: None for a random start of each; `Overlaps` or `Weights` for all; or a
+        function that draws one from the run's generator, as ``lambda rng: random_overlaps(task,
+        N, rng)``, which is called in this process.
+    q0
+        Variance of the weights of random starts.
     executor
-        Where to run: any `concurrent.futures.Executor`. By default a process pool over the
-        cores, or this process alone where a pool is not available or takes longer than the runs.
+        Where to run: any `concurrent.futures.Executor`. By default a process for each core, kept
+        for later calls; or this process alone, where others cannot be started or take longer
+        than the runs.
         For Dask, ``client.get_executor(pure=False)``; on a SLURM cluster
         ``client = Client(SLURMCluster(cores=32, memory="64GB"))`` of dask-jobqueue before it.
     progress
@@ -94,137 +107,110 @@ def ensemble(
     RuntimeError
         If the same runs end their worker process three times, or fail on `executor`.
     """
-    check_constraint(constraint)
-    job = Job(
-        task,
-        check_real("eta", eta),
-        recording_points(alpha),
-        check_dimension(N, task.p, task.p_star),
-        check_seed("seed", seed),
-        check_choice("method", method, ("weights", "overlaps", "diffusion")),
-        constraint,
-    )
-    runs = check_integer("runs", runs, 1)
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise TypeError(
-            f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}; "
-            "pass for example client.get_executor(pure=False)."
-        )
-    shapes = ((len(job.alpha), *axes) for axes in ((), (task.p, task.p), (task.p, task.p_star)))
-    collected = _Collected(job, runs, (*shapes, ()))
-    kept = _open(store, job, collected) if store is not None else None
-    source = _computed(job, collected.missing, executor)
-    try:
-        with _bar(progress, runs, runs - int(collected.missing.sum())) as bar:
-            for batch in source:
-                collected.add(batch)
-                if kept is not None:
-                    _keep(kept, batch, collected)
-                bar.update(batch.stop - batch.start)
-    except KeyboardInterrupt:
-        raise EnsembleInterrupted(
-            f"Interrupted with {collected.count}: they are in the attribute `ensemble` of this "
-            "exception, and a store goes on from them.",
-            collected.ensemble(),
-        ) from None
-    finally:
-        source.close()
-    return collected.ensemble()
+    job, begin = _job(task, eta, alpha, N, seed, method, constraint, start, q0, step)
+    meta = {
+        "method": job.method,
+        "eta": job.eta,
+        "N": job.N,
+        "seed": job.seed,
+        "constraint": job.constraint,
+        "versions": dict(versions()),
+    }
 
-
-class _Collected:
-    """The arrays of the ensemble while they are being filled."""
-
-    def __init__(self, job: Job, runs: int, shapes: tuple[tuple[int, ...], ...]) -> None:
-        self.job, self.shapes = job, shapes
-        self.missing = np.ones(runs, dtype=bool)
-        dtypes = (float, float, float, bool)  # loss, Q, M, diverged
-        self.arrays = [
-            np.empty((runs, *axes), dtype) for axes, dtype in zip(shapes, dtypes, strict=True)
-        ]
-
-    @property
-    def count(self) -> str:
-        done = len(self.missing) - int(self.missing.sum())
-        return f"{done} of {len(self.missing)} runs finished"
-
-    def add(self, batch: Batch) -> None:
-        # A stored batch may reach beyond the runs that are asked for now.
-        stop = min(batch.stop, len(self.missing))
-        for array, part in zip(self.arrays, batch[2:], strict=True):
-            array[batch.start : stop] = part[: stop - batch.start]
-        self.missing[batch.start : stop] = False
-
-    def ensemble(self) -> Ensemble:
-        loss, Q, M, diverged = (
-            array[~self.missing] if self.missing.any() else array for array in self.arrays
-        )
-        job = self.job
-        meta = {
-            "method": job.method,
-            "eta": job.eta,
-            "N": job.N,
-            "seed": job.seed,
-            "constraint": job.constraint,
-            "versions": dict(versions()),
-        }
+    def make(loss: Array, Q: Array, M: Array, diverged: Array) -> Ensemble:
         return Ensemble(job.task, job.alpha, loss, Q, M, diverged, meta)
 
-
-def _open(store: str | os.PathLike[str], job: Job, collected: _Collected) -> Store:
-    try:
-        kept = Store(store, job)
-        for batch in kept.batches(collected.missing, collected.shapes):
-            collected.add(batch)
-    except OSError as error:
-        raise StoreError(
-            f"store must be a folder that can be written, got {os.fspath(store)!r} "
-            f"({error.strerror or error}); make room, or choose another folder.",
-            collected.ensemble(),
-        ) from error
-    return kept
+    return collect(job, begin, runs, executor, progress, store, make)
 
 
-def _keep(kept: Store, batch: Batch, collected: _Collected) -> None:
-    try:
-        kept.write(batch)
-    except OSError as error:
-        raise StoreError(
-            f"store must be a folder that can be written, got {os.fspath(kept.folder)!r} "
-            f"({error.strerror or error}) with {collected.count}; make room and call again to go "
-            "on from there.",
-            collected.ensemble(),
-        ) from error
+def _job(
+    task: Task,
+    eta: float,
+    alpha: Any,
+    N: int,
+    seed: Seed,
+    method: Method,
+    constraint: Constraint,
+    start: Start,
+    q0: float,
+    step: float | None,
+    level: float | None = None,
+    window: float = 0.0,
+) -> tuple[Job, Draw | None]:
+    """Check the arguments; a start that is a function is returned beside the job."""
+    check_task(task)
+    check_constraint(constraint)
+    check_method(method)
+    eta, points = check_eta(eta), recording_points(alpha)
+    N, seed = check_dimension(N, task.p, task.p_star), check_seed("seed", seed)
+    step = check_step(step, method, N)
+    draw = starter(task, start, N, method, constraint, q0)
+    state = None if callable(start) else start
+    job = Job(task, eta, points, N, seed, method, constraint, q0, step, state, level, window)
+    return job, draw if callable(start) else None
 
 
-def _computed(
-    job: Job, missing: Bool[Array, " runs"], executor: Executor | None
-) -> Generator[Batch, None, None]:
-    """Yield the missing runs in batches of about `_BATCH_SECONDS`."""
-    wanted = np.flatnonzero(missing)
-    if len(wanted) == 0:
-        return
-    seconds = seconds_per_run(job)
-    cores = pool.core_count()
-    size = max(1, min(round(_BATCH_SECONDS / max(seconds, 1e-9)), math.ceil(len(wanted) / 8)))
-    batches = [
-        (int(part[0]), int(part[-1]) + 1)
-        for block in np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1)
-        for part in np.split(block, range(size, len(block), size))
-    ]
-    small = seconds * len(wanted) < _POOL_PAYS_SECONDS or len(wanted) == 1 or cores == 1
-    if executor is not None:
-        yield from pool.run_on_executor(job, batches, executor)
-    elif small or not pool.processes_available():
-        for start, stop in batches:
-            yield pool.run_batch(job, start, stop)
-    else:
-        yield from pool.run_on_processes(job, batches, min(cores, len(batches)))
+def escape_times(
+    task: Task,
+    *,
+    eta: float,
+    N: int,
+    runs: int,
+    seed: Seed,
+    method: Method = "overlaps",
+    constraint: Constraint = "free",
+    start: Start = None,
+    q0: float = 1.0,
+    level: float | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+    store: str | os.PathLike[str] | None = None,
+) -> Float[Array, " runs"]:
+    r"""Return when independent runs of SGD escape the plateau, each run ended when it has.
 
+    .. math:: α_{\mathrm{esc}} = \min \{α : L(α) \le \mathrm{level}\}
 
-def _bar(progress: bool, runs: int, done: int) -> Any:
-    with warnings.catch_warnings():
-        # Without ipywidgets a notebook gets the bar of a terminal: no need to warn.
-        warnings.filterwarnings("ignore", message="IProgress not found")
-        from tqdm.auto import tqdm
-    return tqdm(total=runs, initial=done, unit="run", delay=1.0, disable=not progress)
+    Run i is run i of an `ensemble` with the same arguments. Its loss is looked at every
+    .0005/r and interpolated, with the growth rate r of the plateau ("diffusion": at each of its
+    steps, which are about .02/r).
+
+    A run is given up at α = (½ ln N + 20)/r, when all but a share of e^{-20} of the starts that
+    grow at rate r have escaped; r is at least a tenth of 4η max T/p*, its value at small η.
+
+    Parameters
+    ----------
+    task, eta, N, runs, seed, method, constraint, start, q0, executor, progress, store
+        As in `ensemble`.
+    level
+        A loss, label noise included. By default half way from the label-noise floor up to the
+        plateau.
+
+    Returns
+    -------
+    array, shape (runs,)
+        In samples divided by N; inf where a run diverges, or is given up.
+
+    Raises
+    ------
+    NoPlateauError
+        If no level is given and there is no plateau.
+    TypeError, ValueError, EnsembleInterrupted, StoreError, RuntimeError
+        As in `ensemble`; `EnsembleInterrupted.ensemble` holds the times of the finished runs.
+
+    Notes
+    -----
+    docs/theory.md (3.4), (4.4).
+    """
+    check_task(task)
+    eta = check_eta(eta, strict=True)
+    check_constraint(constraint)
+    if level is None:
+        level = escape_level(task, eta, constraint)
+    level = check_real("level", level, strict=True)
+    rate = _SLOWEST * 4 * eta * float(np.linalg.eigvalsh(task.T)[-1]) / task.p_star
+    with suppress(NoPlateauError):
+        rate = max(rate, plateau(task, eta, constraint).escape_rate)
+    end = (math.log(check_dimension(N, task.p, task.p_star)) / 2 + _PATIENCE) / rate
+    how = (method, constraint, start, q0, None, level, _WINDOW / rate)
+    job, begin = _job(task, eta, [end], N, seed, *how)
+    return collect(job, begin, runs, executor, progress, store, np.asarray)

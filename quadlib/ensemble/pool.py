@@ -1,25 +1,39 @@
-"""Batches of runs on other processes: a pool of them, or any executor."""
+"""Batches of runs on other processes: workers that stay for later calls, or any executor.
 
+A worker is a Python of its own, told what to do through a pipe: nothing of the user's program is
+run in it again, and nothing of this process is changed to start it.
+"""
+
+import atexit
 import os
-import signal
+import pickle
+import subprocess
 import sys
 import threading
 import traceback
-import types
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from quadlib.ensemble.runs import Batch, Job, run_batch
 
-__all__ = ["core_count", "processes_available", "run_batch", "run_on_executor", "run_on_processes"]
+__all__ = [
+    "core_count",
+    "end_idle",
+    "enlist",
+    "run_batch",
+    "run_on_executor",
+    "run_on_processes",
+    "work",
+]
 
 _DEATHS = 3
 _WINDOW = 1000
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_WORK = "from quadlib.ensemble.pool import work; work()"
 
 
 def core_count() -> int:
@@ -29,28 +43,16 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
-def processes_available() -> bool:
-    """Whether this process can start others (not under Pyodide, nor in a daemonic process)."""
-    if sys.platform == "emscripten":
-        return False
-    try:
-        import multiprocessing.connection
-    except ImportError:
-        return False
-    return not multiprocessing.current_process().daemon
-
-
-def run_on_executor(
-    job: Job, batches: Iterable[tuple[int, int]], executor: Executor
-) -> Iterator[Batch]:
+def run_on_executor(job: Job, batches: Iterable[Any], executor: Executor) -> Iterator[Batch]:
     """Yield the batches as they are finished."""
-    todo = deque(batches)
-    pending: dict[Future[Batch], tuple[int, int]] = {}
+    todo = iter(batches)
+    pending: dict[Future[Batch], Any] = {}
     try:
-        while todo or pending:
-            while todo and len(pending) < _WINDOW:
-                batch = todo.popleft()
+        while True:
+            while len(pending) < _WINDOW and (batch := next(todo, None)) is not None:
                 pending[executor.submit(run_batch, job, *batch)] = batch
+            if not pending:
+                return
             # A limit, because an endless wait cannot be interrupted on every platform.
             for future in wait(pending, timeout=0.5, return_when=FIRST_COMPLETED).done:
                 batch = pending.pop(future)
@@ -64,123 +66,172 @@ def run_on_executor(
             future.cancel()
 
 
-def run_on_processes(job: Job, batches: Iterable[tuple[int, int]], workers: int) -> Iterator[Batch]:
-    """Yield the batches as they are finished by worker processes.
+class _Worker:
+    """A process that answers batches, and the thread that hears it."""
 
-    Each worker has a pipe of its own: when it is killed, were it in the middle of a message, the
-    pipe ends, another worker takes its place, and the batches that it had are given out again.
-    A ProcessPoolExecutor shares one pipe and its lock, and may then wait forever.
+    def __init__(self) -> None:
+        environment = os.environ | dict.fromkeys(_ONE_THREAD, "1")
+        environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        self.process: Any = subprocess.Popen(
+            [sys.executable, "-c", _WORK],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            # Ctrl-C is for this process
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        self.given: deque[Any] = deque()
+        self.heard: SimpleQueue[tuple[_Worker, Any]] = SimpleQueue()
+        self.told: Any = None
+        self.ear = threading.Thread(target=self._hear, daemon=True)
+        try:
+            self.ear.start()
+        except RuntimeError:
+            self.end()
+            raise
+
+    def _hear(self) -> None:
+        with suppress(Exception):  # a killed worker may stop in the middle of a message
+            while True:
+                result = pickle.load(self.process.stdout)
+                self.heard.put((self, result))
+        self.heard.put((self, None))
+
+    def give(self, task: tuple[Any, Job], batch: Any) -> None:
+        """Send a batch, and what to do with it if that is new."""
+        self.given.append(batch)
+        with suppress(OSError):  # of a dead worker, which will be heard
+            pickle.dump((None if task == self.told else task, batch), self.process.stdin)
+            self.process.stdin.flush()
+        self.told = task
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.ear.is_alive():
+            self.ear.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(OSError):  # of what a dead worker has not read
+                pipe.close()
+
+
+_idle: list[_Worker] = []
+
+
+def end_idle() -> None:
+    """End the workers that wait for later calls."""
+    while _idle:
+        _idle.pop().end()
+
+
+atexit.register(end_idle)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # they are the parent's
+
+
+def enlist(workers: int) -> list[_Worker]:
+    """Return workers of earlier calls or new ones; fewer or none where none can be started."""
+    multiprocessing = sys.modules.get("multiprocessing")
+    if multiprocessing is not None and multiprocessing.current_process().daemon:
+        return []
+    crew: list[_Worker] = []
+    with suppress(OSError, RuntimeError):  # no processes, no threads
+        while len(crew) < workers:
+            try:
+                worker = _idle.pop()
+            except IndexError:
+                worker = _Worker()
+            if worker.process.poll() is None:
+                crew.append(worker)
+            else:
+                worker.end()
+    return crew
+
+
+def run_on_processes(job: Job, batches: Iterable[Any], crew: list[_Worker]) -> Iterator[Batch]:
+    """Yield the batches as they are finished by worker processes, which are free afterwards.
+
+    When a worker is killed, were it in the middle of a message, its pipe ends, another worker
+    takes its place, and the batches that it had are given out again.
     """
-    from multiprocessing.connection import wait as readable
+    task, heard = (run_batch, job), SimpleQueue[tuple[_Worker, Any]]()
+    todo, first, last = iter(batches), deque[Any](), deque[Any]()
+    deaths = Counter[tuple[int, int]]()
+    for worker in crew:
+        worker.heard = heard
 
-    todo, deaths = deque(batches), Counter[tuple[int, int]]()
-    crew: dict[Any, tuple[Any, deque[tuple[int, int]]]] = {}
+    def following() -> Any:
+        if first:
+            return first.popleft()
+        batch = next(todo, None)
+        return last.popleft() if batch is None and last else batch
+
     try:
-        while todo or any(given for _, given in crew.values()):
-            while todo and len(crew) < workers:
-                connection, process = _start_worker(job)
-                crew[connection] = process, deque()
-            for connection, (_, given) in crew.items():
-                while todo and len(given) < 2:  # one ahead, so that nobody waits
-                    given.append(todo.popleft())
-                    with suppress(OSError):  # of a dead worker: its pipe is readable, at its end
-                        connection.send(given[-1])
-            ready: list[Any] = readable(list(crew), timeout=0.5)
-            for connection in ready:
-                process, given = crew[connection]
-                try:
-                    result: Any = connection.recv()
-                except (EOFError, OSError):
-                    del crew[connection]
-                    _end(connection, process)
-                    if given:
-                        deaths[given[0]] += 1
-                        if deaths[given[0]] == _DEATHS:
-                            what = f"ended their worker process {_DEATHS} times"
-                            raise _lost(given[0], what) from None
-                        todo.append(given.popleft())  # last, to finish the others first
-                        todo.extendleft(reversed(given))
-                else:
-                    given.popleft()
-                    if isinstance(result, Exception):
-                        raise result
-                    yield result
+        while True:
+            for worker in crew:
+                # one ahead, so that nobody waits
+                while len(worker.given) < 2 and (batch := following()) is not None:
+                    worker.give(task, batch)
+            if not any(worker.given for worker in crew):
+                return
+            try:
+                worker, result = heard.get(timeout=0.5)
+            except Empty:
+                continue
+            if result is None:
+                crew[crew.index(worker)] = new = _Worker()
+                new.heard = heard
+                worker.end()
+                if worker.given:
+                    culprit = worker.given.popleft()
+                    deaths[culprit[:2]] += 1
+                    if deaths[culprit[:2]] == _DEATHS:
+                        raise _lost(culprit, f"ended their worker process {_DEATHS} times")
+                    last.append(culprit)  # to finish the others first
+                    first.extend(worker.given)
+                continue
+            worker.given.popleft()
+            if isinstance(result, Exception):
+                raise result
+            yield result
     finally:
-        for connection, (process, _) in crew.items():
-            _end(connection, process)
+        for worker in crew:
+            if worker.given or len(_idle) >= core_count():
+                worker.end()
+            else:
+                _idle.append(worker)
 
 
-def _end(connection: Any, process: Any) -> None:
-    process.kill()
-    process.join()
-    connection.close()
-
-
-def _lost(batch: tuple[int, int], what: str) -> RuntimeError:
+def _lost(batch: Any, what: str) -> RuntimeError:
     return RuntimeError(
         f"Runs {batch[0]} to {batch[1] - 1} {what}; check the memory they need and the workers, "
         "and call again (a store keeps every finished run)."
     )
 
 
-def _start_worker(job: Job) -> tuple[Any, Any]:
-    import multiprocessing
+def work() -> None:
+    """Answer every batch on standard input with its result, or with the error it raised."""
+    questions: SimpleQueue[Any] = SimpleQueue()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what is printed is no answer
 
-    # Not fork: it copies the locks of this process's threads (a notebook has several).
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        context: Any = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__, "numba"])
-    else:
-        context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, partial(run_batch, job)), daemon=True)
-    with _worker_surroundings():
-        process.start()
-    theirs.close()
-    return ours, process
+    def listen() -> None:
+        try:
+            while True:
+                questions.put(pickle.load(sys.stdin.buffer))
+        finally:
+            os._exit(0)  # the main process is gone, however it ended
 
-
-@contextmanager
-def _worker_surroundings() -> Iterator[None]:
-    """Let processes started here use one thread each and not run the user's script again."""
-    main, environment = sys.modules["__main__"], dict(os.environ)
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        for name in _ONE_THREAD:
-            if name in environment:
-                os.environ[name] = environment[name]
-            else:
-                del os.environ[name]
-
-
-def _work(connection: Any, run: Callable[[int, int], Batch]) -> None:
-    """Answer every (start, stop) with its batch, or with the error that it raised."""
-    import multiprocessing
-
-    from tqdm import tqdm
-
-    # Ctrl-C is for the main process; when that ends, however it ends, so does this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-    # tqdm's own lock is a semaphore of the system, which a killed worker would leave behind.
-    tqdm.set_lock(threading.RLock())
-    with suppress(EOFError, OSError):  # the main process is gone
-        while True:
-            batch = connection.recv()
-            try:
-                result: Batch | Exception = run(*batch)
-            except Exception as error:
-                error.add_note(traceback.format_exc())
-                result = error
-            connection.send(result)
+    threading.Thread(target=listen, daemon=True).start()
+    run = job = None
+    while True:
+        task, batch = questions.get()
+        run, job = task or (run, job)
+        try:
+            result: Any = run(job, *batch)  # type: ignore[misc]
+        except Exception as error:
+            error.add_note(traceback.format_exc())
+            result = error
+        pickle.dump(result, answers)
+        answers.flush()

@@ -1,5 +1,6 @@
 """Many runs at the same times, as arrays; and what is left of them when something goes wrong."""
 
+import operator
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from quadlib import archive
-from quadlib.checks import read_only
+from quadlib.checks import check_real, read_only
 from quadlib.passage import first_passage, slope_at
 from quadlib.shapes import Array, Bool, Float
 from quadlib.task import Task
-from quadlib.trajectory import Keeping, escape_level, frozen_meta
+from quadlib.trajectory import Keeping, Trajectory, escape_level, frozen_meta
 
 __all__ = ["Ensemble", "EnsembleInterrupted", "StoreError"]
 
@@ -61,24 +62,45 @@ class Ensemble:
         arrays = (getattr(self, name) for name in _ARRAYS)
         return Ensemble, (self.task, *arrays, archive.thawed(self.meta))
 
-    @cached_property
-    def escape_times(self) -> Float[Array, " runs"]:
-        """First α of each run at which the loss is half way from its floor to the plateau.
+    def __len__(self) -> int:
+        """Return the number of runs."""
+        return len(self.loss)
+
+    def __getitem__(self, run: int) -> Trajectory:
+        """Return run `run`, as far as it goes."""
+        n = int(np.isfinite(self.loss[operator.index(run)]).sum())
+        return Trajectory(self.task, self.alpha[:n], self.Q[run, :n], self.M[run, :n], self.meta)
+
+    def escape_time(self, level: float | None = None) -> Float[Array, " runs"]:
+        """Return the first α of each run at which its loss is at most `level`.
 
         Interpolated as in `Trajectory.escape_time`; inf for a run that has not escaped, or
-        that diverged before. Computed when first asked for.
+        that diverged before. `ql.escape_times` finds it without a grid of times.
+
+        Parameters
+        ----------
+        level
+            A loss, label noise included. By default half way from the label-noise floor up to
+            the plateau at this learning rate.
 
         Raises
         ------
         NoPlateauError
-            If there is no plateau at this learning rate.
+            If no level is given and there is no plateau.
 
         Notes
         -----
         docs/theory.md (4.4).
         """
-        level = escape_level(self.task, self.meta["eta"], self.meta["constraint"])
+        if level is None:
+            level = escape_level(self.task, self.meta["eta"], self.meta["constraint"])
+        level = check_real("level", level)
         return read_only(first_passage(self.alpha, self.loss, level, partial(slope_at, self)))
+
+    @cached_property
+    def escape_times(self) -> Float[Array, " runs"]:
+        """`escape_time()`, computed when first asked for."""
+        return self.escape_time()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the ensemble to `path` as one compressed .npz file, with no pickled objects."""

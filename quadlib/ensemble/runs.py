@@ -1,92 +1,108 @@
 """What a run is: a job and an index; and a batch of them, computed in this process."""
 
 import time
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from quadlib.checks import Constraint
-from quadlib.dynamics import simulate
-from quadlib.shapes import Array, Bool, Float
+from quadlib.dynamics.start import Draw, Method, State, starter
+from quadlib.dynamics.together import Together
+from quadlib.shapes import Array, Float
 from quadlib.task import Task
-from quadlib.trajectory import DivergenceError
 
-__all__ = ["Batch", "Job", "run_batch", "seconds_per_run"]
+__all__ = ["Batch", "Begin", "Job", "generator", "run_batch", "seconds_per_run"]
+
+Begin = tuple[State, np.random.Generator]
+"""A start that a function of the user has drawn, and the generator it drew from."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Everything that decides the numbers of a run, but its index."""
+    """Everything that decides the numbers of a run, but its index.
+
+    With a level each run ends at its first passage; without, it is recorded at the times alpha.
+    """
 
     task: Task
     eta: float
     alpha: Float[Array, " n"]
     N: int
     seed: int | tuple[int, ...]
-    method: Any
+    method: Method
     constraint: Constraint
+    q0: float = 1.0
+    step: float | None = None
+    start: State | None = None
+    level: float | None = None
+    window: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a run results in."""
+        return ("loss", "Q", "M", "diverged") if self.level is None else ("passage",)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of that."""
+        n, p, k = len(self.alpha), self.task.p, self.task.p_star
+        return ((n,), (n, p, p), (n, p, k), ()) if self.level is None else ((),)
+
+    def together(self, rngs: Sequence[np.random.Generator], draw: Draw | None = None) -> Together:
+        """Runs with these generators."""
+        start = (self.task, self.start, self.N, self.method, self.constraint, self.q0)
+        return Together(
+            self.task,
+            draw or starter(*start),
+            rngs,
+            eta=self.eta,
+            alpha=self.alpha,
+            N=self.N,
+            method=self.method,
+            constraint=self.constraint,
+            step=self.step,
+            level=self.level,
+            window=self.window,
+        )
 
 
 class Batch(NamedTuple):
-    """The finished runs `start`, ..., `stop` - 1."""
+    """The finished runs `start`, ..., `stop` - 1: arrays, as the job names them."""
 
     start: int
     stop: int
-    loss: Float[Array, "b n"]
-    Q: Float[Array, "b n p p"]
-    M: Float[Array, "b n p k"]
-    diverged: Bool[Array, " b"]
+    arrays: tuple[Array, ...]
 
 
-def run_batch(job: Job, start: int, stop: int) -> Batch:
-    """Compute the runs `start`, ..., `stop` - 1; run i draws from the i-th child of the seed."""
-    p, k = job.task.p, job.task.p_star
-    shape = (stop - start, len(job.alpha))
-    # After a divergence there is no state: everything stays infinite.
-    loss, Q, M = (np.full((*shape, *axes), np.inf) for axes in ((), (p, p), (p, k)))
-    diverged = np.zeros(stop - start, dtype=bool)
-    for row, run in enumerate(range(start, stop)):
-        rng = np.random.default_rng(np.random.SeedSequence(job.seed, spawn_key=(run,)))
-        try:
-            trajectory = _simulate(job, rng)
-        except DivergenceError as error:
-            trajectory = error.trajectory
-            diverged[row] = True
-        finite = int(np.isfinite(trajectory.loss).cumprod().sum())
-        loss[row, :finite] = trajectory.loss[:finite]
-        Q[row, :finite] = trajectory.Q[:finite]
-        M[row, :finite] = trajectory.M[:finite]
-    return Batch(start, stop, loss, Q, M, diverged)
+def generator(job: Job, run: int) -> np.random.Generator:
+    """Return the random numbers of a run: the child of the seed with its index."""
+    return np.random.default_rng(np.random.SeedSequence(job.seed, spawn_key=(run,)))
 
 
-def _simulate(job: Job, rng: np.random.Generator) -> Any:
-    return simulate(
-        job.task,
-        None,
-        eta=job.eta,
-        alpha=job.alpha,
-        N=job.N,
-        rng=rng,
-        method=job.method,
-        constraint=job.constraint,
-        progress=False,
-    )
+def run_batch(job: Job, start: int, stop: int, begins: Sequence[Begin] | None = None) -> Batch:
+    """Compute the runs `start`, ..., `stop` - 1, from given beginnings or their own."""
+    if begins is None:
+        runs = job.together([generator(job, run) for run in range(start, stop)])
+    else:
+        states = iter([state for state, _ in begins])
+        runs = job.together([rng for _, rng in begins], lambda rng: next(states))
+    while runs.advance():
+        pass
+    return Batch(start, stop, tuple(getattr(runs, name) for name in job.names))
 
 
-def seconds_per_run(job: Job) -> float:
-    """Estimate the time of one run from the beginning of one; compiles what is to be compiled."""
-    end = float(job.alpha[-1])
-    fraction = min(1.0, 100 / (job.N * end)) if end > 0 else 1.0
-    warm = False
-    while True:
-        pilot = replace(job, alpha=np.array([fraction * end]))
+def seconds_per_run(job: Job, runs: int, begin: Any) -> float:
+    """Estimate the time of one of `runs` from the beginning of some; compiles what is needed."""
+    seconds = 0.0
+    for pause in (0.0, 0.03):  # the first one compiles
+        rngs = [generator(job, run) for run in range(min(runs, Together.company(job.method)))]
+        pilot = job.together(rngs, begin)
         started = time.perf_counter()
-        with suppress(DivergenceError):
-            _simulate(pilot, np.random.default_rng(job.seed))
-        elapsed = time.perf_counter() - started
-        if warm and (fraction == 1.0 or elapsed > 0.02):
-            return elapsed / fraction
-        fraction = min(1.0, 4 * fraction) if warm else fraction
-        warm = True
+        while pilot.advance(pause) and not pilot.done.any():
+            pass
+        end = float(job.alpha[-1])
+        share = pilot.done.mean() / end if pilot.active and end > 0 else 1.0
+        seconds = (time.perf_counter() - started) / share / len(rngs)
+    return seconds

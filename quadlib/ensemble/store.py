@@ -11,13 +11,43 @@ from uuid import uuid4
 
 import numpy as np
 
+from quadlib.dynamics.start import Draw
 from quadlib.ensemble.runs import Batch, Job
 from quadlib.shapes import Array, Bool
 from quadlib.trajectory import versions
 
 __all__ = ["Store"]
 
-_FORMAT = 1
+_FORMAT = 2
+
+
+def described(job: Job, begin: Draw | None) -> dict[str, Any]:
+    """Everything that decides the numbers of a job, as JSON has it.
+
+    A function that draws starts is known by a start that it draws.
+    """
+    state = job.start if begin is None else begin(np.random.default_rng(0))
+    digest = hashlib.sha256()
+    if state is not None:
+        for array in vars(state).values():
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return {
+        "p": job.task.p,
+        "p_star": job.task.p_star,
+        "T": job.task.T.tolist(),
+        "label_noise": job.task.label_noise,
+        "eta": job.eta,
+        "alpha": job.alpha.tolist(),
+        "N": job.N,
+        "seed": list(job.seed) if isinstance(job.seed, tuple) else job.seed,
+        "method": job.method,
+        "constraint": job.constraint,
+        "q0": job.q0,
+        "step": job.step,
+        "start": None if state is None else digest.hexdigest()[:16],
+        "level": job.level,
+        "window": job.window,
+    }
 
 
 class Store:
@@ -34,23 +64,11 @@ class Store:
         If it cannot be read or written.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], job: Job) -> None:
+    def __init__(self, folder: str | os.PathLike[str], job: Job, begin: Draw | None) -> None:
+        self.job = job
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        parameters = {
-            "format": _FORMAT,
-            "quadlib": versions()["quadlib"],
-            "p": job.task.p,
-            "p_star": job.task.p_star,
-            "T": job.task.T.tolist(),
-            "label_noise": job.task.label_noise,
-            "eta": job.eta,
-            "alpha": job.alpha.tolist(),
-            "N": job.N,
-            "seed": list(job.seed) if isinstance(job.seed, tuple) else job.seed,
-            "method": job.method,
-            "constraint": job.constraint,
-        }
+        parameters = {"format": _FORMAT, "quadlib": versions()["quadlib"]} | described(job, begin)
         text = json.dumps(parameters, indent=1)
         self.digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         path = self.folder / "parameters.json"
@@ -68,7 +86,7 @@ class Store:
                 f"another {other or 'set of parameters'}; choose another folder."
             )
 
-    def batches(self, missing: Bool[Array, " runs"], shapes: tuple[Any, ...]) -> Iterator[Batch]:
+    def batches(self, missing: Bool[Array, " runs"]) -> Iterator[Batch]:
         """Yield stored batches that hold runs that are `missing` when they are reached.
 
         A file that is damaged is left out, so that its runs are computed again.
@@ -82,16 +100,17 @@ class Store:
                 continue
             try:
                 with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-                    arrays = [data[name] for name in Batch._fields[2:]]
+                    arrays = tuple(data[name] for name in self.job.names)
             except Exception:  # a damaged archive can raise nearly anything
                 continue
-            if [array.shape for array in arrays] == [(stop - start, *axes) for axes in shapes]:
-                yield Batch(start, stop, *arrays)
+            shapes = tuple((stop - start, *axes) for axes in self.job.shapes)
+            if tuple(array.shape for array in arrays) == shapes:
+                yield Batch(start, stop, arrays)
 
     def write(self, batch: Batch) -> None:
         """Put a batch on disk."""
         name = f"runs-{self.digest}-{batch.start:08d}-{batch.stop - 1:08d}.npz"
-        arrays: dict[str, Any] = dict(zip(Batch._fields[2:], batch[2:], strict=True))
+        arrays: dict[str, Any] = dict(zip(self.job.names, batch.arrays, strict=True))
         self._write(self.folder / name, lambda file: np.savez(file, **arrays))
 
     def _write(self, path: Path, fill: Callable[[IO[bytes]], object]) -> None:

@@ -1,0 +1,144 @@
+"""What is seen of runs on their way: overlaps at given times, or when the loss passes a level."""
+
+import math
+
+import numpy as np
+
+from quadlib.shapes import Array, Float, Int
+from quadlib.state import Overlaps
+from quadlib.task import Task, joint_covariance, squared_error
+
+__all__ = ["DIVERGED", "FINISHED", "RUNNING", "UNFIT", "Record", "Steps", "largest_error"]
+
+RUNNING, FINISHED, DIVERGED, UNFIT = 0, 1, 2, 3
+
+
+def largest_error(task: Task, start: Overlaps) -> float:
+    """Beyond this error Δ a run has diverged."""
+    return float(1e6 * (1 + np.trace(start.Q) / task.p + np.trace(task.T) / task.p_star))
+
+
+class Record:
+    """Overlaps of some runs after given numbers of samples; or their first passage of a level.
+
+    Attributes
+    ----------
+    samples
+        When to record; with a level there is one number, after which a run is given up.
+    every
+        With a level, the samples between two looks at the loss; else 0.
+    Q, M
+        Shapes (runs, n, p, p) and (runs, n, p, p*), infinite where nothing is recorded.
+    row
+        How many times are recorded; shape (runs,).
+    done
+        Samples so far; shape (runs,).
+    state
+        RUNNING, FINISHED, DIVERGED or UNFIT; shape (runs,).
+    passage
+        First α at which the loss is at most the level, linearly interpolated between looks;
+        inf if it never is; shape (runs,).
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        N: int,
+        samples: list[int],
+        runs: int,
+        level: float | None = None,
+        every: int = 1,
+    ) -> None:
+        self.task, self.N, self.samples = task, N, samples
+        self.level, self.every = (-math.inf, 0) if level is None else (level, every)
+        n, p, k = len(samples), task.p, task.p_star
+        self.Q, self.M = (np.full((runs, n, p, size), np.inf) for size in (p, k))
+        self.row, self.state = np.zeros(runs, dtype=np.int64), np.zeros(runs, dtype=np.int64)
+        self.done, self.passage = np.zeros(runs), np.full(runs, np.inf)
+        self.last = np.full((2, runs), np.nan)  # α and loss at the last look
+        self._loss, self._known = np.full((runs, n), np.inf), np.zeros(runs, dtype=np.int64)
+
+    @property
+    def loss(self) -> Float[Array, "runs n"]:
+        """Population loss; infinite where nothing is recorded."""
+        for run in np.flatnonzero(self._known < self.row):
+            new = slice(self._known[run], self.row[run])
+            self._loss[run, new] = self._losses(self.Q[run, new], self.M[run, new])
+        self._known[:] = self.row
+        return self._loss
+
+    def _losses(self, Q: Array, M: Array) -> Array:
+        C = joint_covariance(Q, M, self.task.T)
+        return squared_error(C, self.task.readout, self.task.label_noise) / 2
+
+    def lengths(self) -> Float[Array, " n"]:
+        """From each time to the next, in α."""
+        pairs = zip([0, *self.samples], self.samples, strict=False)
+        return np.array([(after - before) / self.N for before, after in pairs])
+
+    def write(self, runs: Int[Array, " r"], Q: Array, M: Array) -> None:
+        """Record the next time of these runs, which is the same for all."""
+        row = self.row[runs[0]]
+        self.Q[runs, row], self.M[runs, row] = Q, M
+        self.row[runs] = row + 1
+        if row + 1 == len(self.samples):
+            self.state[runs] = FINISHED
+
+    def look(self, runs: Int[Array, " r"], alpha: Float[Array, " r"], Q: Array, M: Array) -> None:
+        """Note which of these runs have passed the level."""
+        loss, (before, high) = self._losses(Q, M), self.last[:, runs]
+        passed = loss <= self.level
+        with np.errstate(invalid="ignore"):  # without a look before
+            part = np.where(high > self.level, (high - self.level) / (high - loss), 1.0)
+        time = np.where(part < 1, before + (alpha - before) * part, alpha)
+        self.passage[runs[passed]] = time[passed]
+        self.state[runs[passed]] = FINISHED
+        self.last[:, runs] = alpha, loss
+
+
+class Steps:
+    """Runs that go step by step together, and are looked at between steps.
+
+    A subclass says what some steps are, in `step`, and keeps only some of its runs in `keep`.
+    """
+
+    def __init__(self, record: Record, runs: Int[Array, " r"]) -> None:
+        self.record, self.runs = record, runs
+        self.done, self._look = 0, 0
+
+    def advance(self, budget: int) -> bool:
+        """Do at most `budget` steps; whether any run goes on."""
+        record = self.record
+        while len(self.runs):
+            target = record.samples[record.row[self.runs[0]]]
+            if record.every and self.done == self._look:
+                alpha = np.full(len(self.runs), self.done / record.N)
+                record.look(self.runs, alpha, *self.overlaps())
+                self._look += record.every
+            elif self.done == target:
+                record.write(self.runs, *self.overlaps())
+            elif budget == 0:
+                return True
+            else:
+                stop = min(target, self._look) if record.every else target
+                steps = min(budget, stop - self.done)
+                self.step(steps)
+                self.done += steps
+                budget -= steps
+                record.done[self.runs] = self.done
+            going = record.state[self.runs] == RUNNING
+            if not going.all():
+                self.runs = self.runs[going]
+                self.keep(going)
+        return False
+
+    def overlaps(self) -> tuple[Array, Array]:
+        """Q and M of the runs that go on."""
+        raise NotImplementedError
+
+    def step(self, steps: int) -> None:
+        """Do some steps, and mark runs that diverge."""
+        raise NotImplementedError
+
+    def keep(self, going: Array) -> None:
+        """Drop the other runs."""

@@ -1,0 +1,85 @@
+"""Where runs begin: at random, from one state, or from what a function draws."""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from quadlib.checks import ROUNDING, Constraint, check_choice, check_real
+from quadlib.state import Overlaps, Weights, check_start, random_overlaps, random_weights
+from quadlib.task import Task
+
+__all__ = ["Draw", "Method", "State", "as_overlaps", "check_method", "check_step", "starter"]
+
+Method: TypeAlias = Literal["weights", "overlaps", "diffusion"]
+State: TypeAlias = Overlaps | Weights
+Draw: TypeAlias = Callable[[np.random.Generator], State]
+
+
+def check_method(method: object) -> None:
+    """Raise unless `method` is one of the three."""
+    check_choice("method", method, ("weights", "overlaps", "diffusion"))
+
+
+def check_step(step: object, method: str, N: int) -> float | None:
+    """Return the length of a step of "diffusion", at least that of a sample; None elsewhere."""
+    if step is None:
+        return None
+    length = check_real("step", step, strict=True)
+    if method != "diffusion":
+        raise ValueError(
+            f'step must be None with method="{method}", got {length:g}; only "diffusion" has one.'
+        )
+    if length * N < 1:
+        raise ValueError(
+            f"step must be at least 1/N, the time of one sample, got {length:g} at N = {N:g}; "
+            "choose a longer one, or None."
+        )
+    return length
+
+
+def as_overlaps(state: State) -> Overlaps:
+    """Return the overlaps of a state given in either way."""
+    return state.overlaps if isinstance(state, Weights) else state
+
+
+def starter(
+    task: Task, start: Any, N: int, method: Method, constraint: Constraint, q0: float
+) -> Draw:
+    """Return what draws the start of a run, checked, from the generator of the run."""
+    q0 = check_real("q0", q0, strict=True)
+    draw = random_weights if method == "weights" else random_overlaps
+    if start is None:
+        return lambda rng: draw(task, N, rng, q0, constraint)
+    if callable(start):
+        return lambda rng: _checked(task, start(rng), N, method, constraint)
+    state = _checked(task, start, N, method, constraint)
+    return lambda rng: state
+
+
+def _checked(task: Task, start: Any, N: int, method: str, constraint: Constraint) -> State:
+    if isinstance(start, Weights):
+        if N != start.N:
+            raise ValueError(
+                f"N must be the {start.N} columns of the weights, got {N}; pass N={start.N}."
+            )
+        check_start(task, start.overlaps, constraint)
+        deviation = np.abs(start.task().T - task.T).max()
+        if deviation > ROUNDING * np.abs(task.T).max():
+            raise ValueError(
+                f"W_star must have the overlaps T of the task, got a deviation of {deviation:.2g}; "
+                "take the task from the weights: task = weights.task()."
+            )
+    elif method == "weights":
+        raise TypeError(
+            f'start must be Weights or None with method="weights", got {type(start).__name__}; '
+            'pass the weights, or use method="overlaps".'
+        )
+    elif not isinstance(start, Overlaps):
+        raise TypeError(
+            f"start must be Overlaps, Weights or None, got {type(start).__name__}; "
+            "pass for example random_overlaps(task, N, rng)."
+        )
+    else:
+        check_start(task, start, constraint)
+    return start  # type: ignore[no-any-return]
