@@ -93,7 +93,7 @@ def test_runs_escape_when_the_law_says(explorer, monkeypatch):
     [
         (
             dict(p=4, p_star=2, eta=0.4),
-            "η = 0.4 is too large: the norms grow, there is no plateau.",
+            "η = 0.4 is too large: the ODE diverges after α = ",
         ),
         (dict(p=16, p_star=4, eta=0.5), "η = 0.5 is too large: on the plateau M shrinks"),
         (dict(p=1, p_star=4, eta=0.05), "No law: half of the plateau's loss is not lost"),
@@ -105,3 +105,24 @@ def test_runs_escape_when_the_law_says(explorer, monkeypatch):
 )
 def test_alt_text_says_what_is_missing(explorer, values, sentence):
     assert sentence in show(explorer, log_N=6.0, **values)
+
+
+def test_the_code_gives_the_curves(explorer, monkeypatch):
+    monkeypatch.setattr(Escape, "seconds", 0.0)  # ten runs
+    for values in (dict(p=3, eta=0.15, log_N=4.0), dict(p=1, p_star=1, log_N=2.0), dict(eta=0.45)):
+        show(explorer, **(DEFAULTS | values))
+        assert not explorer.error
+        assert len(explorer.code.splitlines()) <= 10
+        found = {}
+        exec(explorer.code, found)
+        same = 1e-12 if "diverges" not in explorer.code else 1e-3  # the last step is another one
+        np.testing.assert_allclose(found["ode"].loss, explorer.ode.get_ydata(), rtol=same)
+        drawn = explorer.sgd.get_ydata().reshape(10, -1)[:, : found["sgd"].loss.shape[1]]
+        both = np.isfinite(drawn) & np.isfinite(found["sgd"].loss)
+        assert both.any()
+        np.testing.assert_allclose(drawn[both], found["sgd"].loss[both], rtol=1e-9)
+        for name, line in (("law", explorer.law), ("bare", explorer.bare)):
+            assert (name in found) == bool(len(line.get_xdata()))
+            if name in found:
+                density = found[name].density(line.get_xdata())
+                np.testing.assert_allclose(density, line.get_ydata(), rtol=1e-9)

@@ -128,19 +128,23 @@ def test_numbers_of_the_alt_text(explorer, values, N, curve):
     """The ends of the ODE to three digits, the distance of the runs to two."""
     alt = move(explorer, **values)
     first, last, end = map(
-        float, re.search(r"from (\S+) at α = 0 to (\S+) at α = ([\d.]+\d)", alt).groups()
+        float,
+        re.search(
+            r"from (\S+) at α = 0 to (\S+) at α = ([\d.]+\d)", alt.replace("−", "-")
+        ).groups(),
     )
     told = float(re.search(r"are (\S+) from it", alt)[1])
     values = DEFAULT | values
-    eta, alpha = values["eta"], np.linspace(0, end, 201)
+    eta, alpha = values["eta"], np.linspace(0, end, 151)
     task = ql.Task(4, 2, label_noise=values["label_noise"])
     start = ql.random_overlaps(task, 40 if values["start"] == "same at every N" else N, 14)
     ode = ql.integrate(
         task, start, eta=eta, alpha=alpha, gradient_noise=values["gradient_noise"], rtol=1e-10
     )
+    spawned = np.random.SeedSequence((0, N)).spawn(RUNS)
     runs = [
-        ql.simulate(task, start, eta=eta, alpha=alpha, N=N, rng=np.random.default_rng([0, N, i]))
-        for i in range(RUNS)
+        ql.simulate(task, start, eta=eta, alpha=alpha, N=N, rng=np.random.default_rng(seed))
+        for seed in spawned
     ]
     misses = [curve(run) - curve(ode) for run in runs]
     assert first == pytest.approx(curve(ode)[0], rel=6e-3)
@@ -155,7 +159,9 @@ def test_the_exponent_tells_the_cases_apart(explorer):
     """
 
     def exponent(**values):
-        return float(re.search(r"scales as N\^(\S+)\.$", move(explorer, **values))[1])
+        return float(
+            re.search(r"N to the power (\S+)\.$", move(explorer, **values))[1].replace("−", "-")
+        )
 
     assert exponent(overlap="loss") == pytest.approx(-0.5, abs=0.12)
     assert exponent(overlap="loss", label_noise=1.0) == pytest.approx(-0.5, abs=0.12)
@@ -166,5 +172,33 @@ def test_the_exponent_tells_the_cases_apart(explorer):
 def test_a_divergence_is_said(explorer):
     alt = move(explorer, eta=0.5)
     assert explorer.error == ""
-    assert "where it diverges" in alt
-    assert f"of {RUNS} SGD runs at N = 1e+03 diverge." in alt
+    assert alt.startswith("The ODE diverges after α = ")
+    assert f"of the {RUNS} SGD runs at N = 1000 (sample by sample) diverge." in alt
+    explorer.live.words("", False)
+    assert "Lower the learning rate η." in explorer.live._said[explorer.right].get_text()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        dict(overlap="loss", eta=0.1, label_noise=0.3),
+        dict(overlap="Q₁₂", p=6, start="random at each N", gradient_noise=False),
+        dict(log_N=6.0, overlap="M₁₂"),
+        dict(eta=0.5),
+    ],
+)
+def test_the_code_gives_the_curves(explorer, values):
+    move(explorer, **values)
+    assert len(explorer.code.splitlines()) <= 10
+    found = {}
+    exec(explorer.code, found)
+    what = (DEFAULT | values)["overlap"]
+    for name, line in (("ode", explorer.ode), ("flow", explorer.flow)):
+        np.testing.assert_allclose(module.followed(found[name], what), line.get_ydata(), rtol=1e-5)
+    for curve, line in zip(module.followed(found["sgd"], what), explorer.sgd, strict=False):
+        n = len(line.get_ydata())
+        np.testing.assert_allclose(curve[:n], line.get_ydata(), rtol=1e-7)
+    if "distance" in found:
+        assert explorer.here.get_ydata()[0] == pytest.approx(found["distance"], rel=1e-7)
+    else:
+        assert not np.isfinite(explorer.here.get_ydata()[0])

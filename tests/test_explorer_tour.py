@@ -227,3 +227,28 @@ def test_the_saved_notebook_shows_the_finished_picture(eager):
     )
     saved = html.unescape(re.findall(r'<img alt="([^"]*)"', shown)[0])
     assert saved == eager.alt_text, "run make notebooks on a machine that does nothing else"
+
+
+def test_the_code_gives_the_curves(eager):
+    rng = np.random.default_rng(3)
+    pick = {name: values for name, values in RANGES.items() if name != "runs"}
+    for _ in range(5):
+        values = {name: values[rng.integers(len(values))] for name, values in pick.items()}
+        values["log_N"] = max(values["log_N"], 1.25)
+        choose(eager, **values, runs=3)
+        assert not eager.error
+        assert len(eager.code.splitlines()) <= 10
+        found = {}
+        exec(eager.code, found)
+        same = 1e-12 if "diverges" not in eager.code else 1e-3  # the last step is another one
+        np.testing.assert_allclose(found["ode"].loss, eager.ode.get_ydata(), rtol=same)
+        np.testing.assert_array_equal(found["ode"].alpha, eager.ode.get_xdata())
+        drawn = eager.sgd.get_ydata().reshape(3, -1)[:, : found["sgd"].loss.shape[1]]
+        both = np.isfinite(drawn) & np.isfinite(found["sgd"].loss)
+        np.testing.assert_allclose(drawn[both], found["sgd"].loss[both], rtol=1e-9)
+        assert (
+            np.isfinite(drawn).sum() == both.sum()
+        )  # where the ODE goes further, so does the code
+        if len(eager.law.get_xdata()):
+            ends = found["law"].mean + found["law"].std * np.array([-1, 1])
+            np.testing.assert_allclose(eager.law.get_xdata(), ends, rtol=1e-9)

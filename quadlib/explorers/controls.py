@@ -1,27 +1,21 @@
 """What explorers share: controls of one name and one range, round limits, and phrases."""
 
-from contextlib import suppress
 from typing import Any
 
 import ipywidgets
 import numpy as np
 
-from quadlib.checks import Constraint
 from quadlib.notation import number
-from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
-from quadlib.task import Task
 
 __all__ = [
     "constraint",
     "learning_rate",
-    "level",
     "log_dimension",
     "round_up",
     "span",
     "spawned",
     "teachers",
     "units",
-    "warning",
 ]
 
 _ROUND = np.outer(10.0 ** np.arange(-2, 7), [1, 2, 3, 5]).ravel()
@@ -41,28 +35,6 @@ def span(values: Any) -> str:
 def spawned(seed: int | tuple[int, ...], run: int) -> np.random.Generator:
     """Return the random numbers of one run, as `ensemble` has them."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(run,)))
-
-
-def level(task: Task, eta: float, constraint: Constraint = "free") -> Plateau | None:
-    """Return the plateau, or None where there is none."""
-    with suppress(NoPlateauError):
-        return plateau(task, eta, constraint)
-    return None
-
-
-def warning(task: Task, eta: float, plateau: Plateau | None) -> str:
-    """Return one sentence if this setting spoils the story, else nothing."""
-    too_large, lower = f"η = {number(eta)} is too large", "Lower the learning rate η."
-    if plateau is None:
-        return f"{too_large}: the norms grow, there is no plateau. {lower}"
-    if plateau.escape_rate <= 1e-6 * eta:
-        return f"{too_large}: on the plateau M shrinks, nothing escapes. {lower}"
-    if task.p < task.p_star:
-        return "Fewer student than teacher units: the loss cannot reach zero. Raise p."
-    critical = critical_learning_rate(task)
-    if eta > critical:
-        return f"η = {number(eta)} is above η_c = {number(critical)}: solutions repel. {lower}"
-    return ""
 
 
 def units(value: int = 4, largest: int = 16) -> Any:

@@ -1,18 +1,19 @@
 """One overlap along SGD runs and along the ODE, and how their distance falls with N."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import ipywidgets
 import numpy as np
 
 from quadlib.checks import check_dimension
-from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
-from quadlib.explorers import controls
+from quadlib.dynamics.together import Together
+from quadlib.explorers import controls, runs
 from quadlib.live import Caption, Explorer, Pieces
+from quadlib.notation import number
 from quadlib.plotting import PALETTE
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
@@ -22,11 +23,64 @@ from quadlib.trajectory import DivergenceError, Trajectory
 __all__ = ["SgdToOde"]
 
 _SIZES = (10**2, 10**3, 10**4, 10**6, 10**8)
-_RUNS, _START_N, _POINTS = 6, 40, 201
-_ROUND = np.outer(10.0 ** np.arange(-3, 5), [1, 1.5, 2, 3, 4, 6, 8]).ravel()
+_RUNS, _START_N, _POINTS, _RTOL = 6, 40, 151, 1e-6
+_ROUND = np.outer(10.0 ** np.arange(-3, 5), [1, 2, 4, 6]).ravel()
 _FOLLOW = ("Q₁₁", "Q₁₂", "M₁₁", "M₁₂", "loss")
-_BUDGET = 3e6
-"""Samples times units up to which a run is the exact chain, about 50 ms; then the diffusion."""
+_SPAN = (7.0, 1.5e8)
+
+
+class Case(NamedTuple):
+    """A task with its learning rate and its starts."""
+
+    task: Task
+    eta: float
+    fixed: bool
+    seed: int
+
+    def size(self, N: int) -> int:
+        """The N whose random start is used."""
+        return _START_N if self.fixed else N
+
+    def start(self, N: int) -> Overlaps:
+        """Where all runs at N begin."""
+        return random_overlaps(self.task, self.size(N), 14 + self.seed)
+
+    def end(self, N: int) -> float:
+        """A round α, long enough to escape at the rate of gradient flow, (3.2)."""
+        end = self.task.p_star / (4 * self.eta) * (np.log(self.size(N)) / 2 + 4)
+        return float(_ROUND[np.searchsorted(_ROUND, end)])
+
+    def alpha(self, N: int) -> Array:
+        """Recorded times."""
+        return np.linspace(0.0, self.end(N), _POINTS)
+
+    def method(self, N: int) -> dict[str, Any]:
+        """Every sample, or the diffusion in steps far below its own error."""
+        method = runs.method(N, self.end(N))
+        step = dict(step=0.001 / self.eta) if method == "diffusion" else {}
+        return dict(method=method, **step)
+
+    def ode(self, N: int, noise: bool) -> Trajectory:
+        """The ODE from the start, with gradient noise or without, as far as it goes."""
+        key = (self.task.p, self.task.p_star, self.task.label_noise, self.eta, self.fixed)
+        return _ode(*key, self.seed, N if not self.fixed else 0, noise)
+
+    def runs(self, N: int) -> Together:
+        """Runs of SGD from the start."""
+        more: Any = dict(eta=self.eta, alpha=self.alpha(N), N=N, **self.method(N))
+        return runs.begun(self.task, _RUNS, (self.seed, N), self.start(N), **more)
+
+
+@lru_cache(maxsize=64)
+def _ode(
+    p: int, p_star: int, label: float, eta: float, fixed: bool, seed: int, N: int, noise: bool
+) -> Trajectory:
+    case = Case(Task(p, p_star, label_noise=label), eta, fixed, seed)
+    more: Any = dict(eta=eta, alpha=case.alpha(N), gradient_noise=noise, rtol=_RTOL)
+    try:
+        return integrate(case.task, case.start(N), **more)
+    except DivergenceError as error:
+        return error.trajectory
 
 
 class SgdToOde(Explorer):
@@ -34,33 +88,27 @@ class SgdToOde(Explorer):
 
     def build(self) -> dict[str, Any]:
         """The followed overlap against α on the left, its distance against N on the right."""
-        figure = self.live.figure
-        figure.set_layout_engine("none")
-        # places of its own: the limits of the left axes change often
-        left = figure.add_axes((0.09, 0.135, 0.5, 0.84))
-        right = figure.add_axes((0.675, 0.135, 0.315, 0.785))
-        self.left, self.right = left, right
-        self.sgd = [left.plot([], [], lw=0.8, color=PALETTE["sgd"])[0] for _ in range(_RUNS)]
+        self.left, self.right = self.live.panels(1, 2, width_ratios=[1.5, 1], wspace=0.24)
+        left, right = self.left, self.right
+        grey, blue, orange, dark = (PALETTE[name] for name in ("sgd", "ode", "flow", "theory"))
+        self.sgd = [left.plot([], [], lw=0.8, color=grey)[0] for _ in range(_RUNS)]
         self.sgd[0].set_label(f"SGD, {_RUNS} runs")
-        (self.flow,) = left.plot(
-            [], [], "--", lw=1.5, color=PALETTE["flow"], label="ODE without gradient noise"
-        )
-        (self.ode,) = left.plot(
-            [], [], lw=2, color=PALETTE["ode"], label="ODE with gradient noise (η²)"
-        )
-        left.set(xlabel="α = samples / N", xlim=(0, 60), ylim=(-0.5, 1.5))
-        left.legend(loc="upper right", fontsize="small")
-        (self.law,) = right.plot([], [], color=PALETTE["theory"], lw=1, ls=":", label="slope −½")
-        (self.floor,) = right.plot(
-            [], [], color=PALETTE["flow"], lw=1.5, ls="--", label="what the η² term adds"
-        )
-        (self.dots,) = right.plot([], [], "o", color=PALETTE["sgd"], ms=6, label="SGD − ODE")
-        (self.here,) = right.plot([], [], "D", color=PALETTE["law"], ms=8, label="this N")
-        right.set(xscale="log", yscale="log", xlim=(7, 1.5e8), ylim=(3e-6, 3), xlabel="N")
-        right.set_title("root mean square distance", fontsize="medium")
-        right.legend(loc="lower left", fontsize="small")
+        (self.ode,) = left.plot([], [], lw=2, color=blue, label="ODE")
+        (self.flow,) = left.plot([], [], "--", lw=1.5, color=orange)
+        self.flow.set_label("ODE without gradient noise")
+        left.set(xlabel="α = samples / N")
+        (self.law,) = right.plot([], [], color=dark, lw=1.2, ls=":", label="slope −½")
+        (self.floor,) = right.plot([], [], color=orange, lw=1.5, ls="--")
+        self.floor.set_label("between the two ODEs")
+        (self.dots,) = right.plot([], [], "o", color=grey, ms=6, label="SGD to the ODE")
+        (self.here,) = right.plot([], [], "D", color=grey, mfc="none", ms=9, label="at this N")
+        self.live.log(right.xaxis, right.yaxis)
+        right.set(xlim=_SPAN, ylim=(1e-5, 10), xlabel="N", ylabel="root mean square distance")
+        for ax in (left, right):
+            self.live.legend(ax, ncols=3 if ax is left else 2)
         moving = (self.flow, self.ode, self.law, self.floor, self.dots, self.here)
         self.live.animate(*self.sgd, *moving)
+        self.known: dict[Any, Together] = {}
         return {
             "log_N": controls.log_dimension(3.0, 8.0),
             "eta": controls.learning_rate(),
@@ -73,7 +121,7 @@ class SgdToOde(Explorer):
                 0.0, min=0, max=1, step=0.1, readout_format=".1f", description="label noise"
             ),
             "overlap": ipywidgets.Dropdown(options=_FOLLOW, value="M₁₁", description="follow"),
-            "start": ipywidgets.ToggleButtons(
+            "start": ipywidgets.Dropdown(
                 options=["same at every N", "random at each N"], description="start"
             ),
             "seed": ipywidgets.Button(description="new seed"),
@@ -81,169 +129,164 @@ class SgdToOde(Explorer):
 
     def draw(self, v: dict[str, Any]) -> Caption:
         """Both ODEs now; runs and distances a moment later."""
-        task = Task(v["p"], v["p_star"], label_noise=v["label_noise"])
-        what, N = v["overlap"], check_dimension(round(10 ** v["log_N"]), task.p, task.p_star)
-        if what[1:] == "₁₂" and (task.p if what[0] == "Q" else task.p_star) == 1:
-            units = "p" if what[0] == "Q" else "p*"
-            raise ValueError(f"{what} needs {units} of at least 2, got 1; follow {what[0]}₁₁.")
-        fixed = v["start"] == "same at every N"
-        case = _Case(task, v["eta"], fixed, v["seed"])
+        case, N, what = _chosen(v)
         odes = {noise: case.ode(N, noise) for noise in (True, False)}
         chosen = odes[v["gradient_noise"]]
         for line, noise in ((self.ode, True), (self.flow, False)):
             line.set_data(odes[noise].alpha, followed(odes[noise], what))
-            # the chosen one is drawn strong
-            line.set(alpha=1.0 if noise == v["gradient_noise"] else 0.45)
+            line.set_linewidth(2.2 if noise == v["gradient_noise"] else 1.0)
         values = followed(chosen, what)
-        self.live.limits(self.left, (0.0, case.end(N)), _limits(values))
+        both = np.concatenate([followed(ode, what) for ode in odes.values()])
+        self.live.limits(self.left, (0.0, case.end(N)), _limits(both))
         if self.left.get_ylabel() != what:
             self.left.set_ylabel(what)
         for artist in (*self.sgd, self.law, self.floor, self.dots, self.here):
             artist.set_data([], [])
         name = "ODE" if v["gradient_noise"] else "ODE without gradient noise"
-        alt = (
-            f"{name}: {what} goes from {values[0]:.3g} at α = 0 to {values[-1]:.3g} at "
-            f"α = {chosen.alpha[-1]:.3g}" + ", where it diverges" * _diverged(chosen) + "."
+        story = (
+            f"{what} of the {name} goes from {number(values[0])} at α = 0 to "
+            f"{number(values[-1])} at α = {number(chosen.alpha[-1])}"
         )
-        picked = slice(0, None, 10)
-        rows = list(zip(chosen.alpha[picked].tolist(), values[picked].tolist(), strict=True))
-        caption = Caption(alt, ("α", f"{what} of the {name}"), rows)
-        self.later(self._runs(case, N, v["gradient_noise"], what, caption))
+        rows = list(zip(chosen.alpha.tolist(), values.tolist(), strict=True))
+        warning = ""
+        if _diverged(chosen):
+            last = f"after α = {number(chosen.alpha[-1])}"
+            warning = f"The {name} diverges {last}. Lower the learning rate η."
+        caption = Caption(f"{story}.", ("α", f"{what} of the {name}"), rows, f"{story}.", warning)
+        self.later(self._distances(case, N, v["gradient_noise"], what, caption))
         return caption
 
-    def _runs(self, case: "_Case", N: int, noise: bool, what: str, caption: Caption) -> Pieces:
-        ode = case.ode(N, noise)
-        runs = [case.run(N, i) for i in range(_RUNS)]
-        mean, lost = _rms([_miss(run, ode, what) for run in runs]), sum(map(_diverged, runs))
-        said = f"are {mean:.2g} from it in root mean square" if mean < math.inf else "do not"
-        said = f"{_RUNS} SGD runs at N = {N:.3g} {said}"
+    def _distances(self, case: Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
+        ode, sgd = case.ode(N, noise), (yield from self._runs(case, N))
+        mean, lost = _distance(sgd, ode, what), int(sgd.diverged.sum())
+        method = runs.how(sgd.method)
+        text = f"{_RUNS} SGD runs at N = {number(N)} ({method}) "
         if lost:
-            said = f"{lost} of {_RUNS} SGD runs at N = {N:.3g} diverge"
-        alt = f"{caption.alt[:-1]}; {said}."
+            text = f"{lost} of the {text}diverge."
+        elif math.isinf(mean):
+            text += "do not follow it to the end."
+        else:
+            text += f"are {number(mean, 2)} from it in root mean square."
+        caption = caption._replace(alt=f"{caption.alt} {text}", summary=text)
+        self.live.say(self.right, "No distance: runs or ODE diverge.\nLower the learning rate η.")
 
         def grey() -> Caption:
-            for line, run in zip(self.sgd, runs, strict=True):
-                line.set_data(run.alpha, followed(run, what))
+            for line, n, curve in zip(self.sgd, sgd.recorded, followed(sgd, what), strict=True):
+                line.set_data(sgd.alpha[:n], curve[:n])
             self.here.set_data([N], [mean])
-            return caption._replace(alt=alt)
+            return caption
 
         yield grey
         found: dict[int, float] = {}
         for size in _SIZES:
-            miss = case.miss(size, noise, what)
+            if size < case.task.p + case.task.p_star:
+                continue
+            sgd = yield from self._runs(case, size)
+            miss = _distance(sgd, case.ode(size, noise), what)
             if math.isfinite(miss):
                 found[size] = miss
                 yield partial(self.dots.set_data, list(found), list(found.values()))
         if len(found) < 2:
             return
         sizes, distances = list(found), list(found.values())
-        span = np.array([7.0, 1.5e8])
-        gap = _miss(case.ode(N, True), case.ode(N, False), what)
+        gap = _distance(case.ode(N, False), case.ode(N, True), what)
         last = sizes[-1] if case.fixed else sizes[0]  # the largest is closest to the limit
-        law = case.miss(last, True, what) * (span / last) ** -0.5
+        there = _distance((yield from self._runs(case, last)), case.ode(last, True), what)
         slope = float(np.polyfit(np.log(sizes), np.log(distances), 1)[0])
-        end = f"; from N = {sizes[0]:.0e} to {sizes[-1]:.0e} the distance scales as N^{slope:.2f}."
-        rows = [(f"distance at N = {n:.0e}", value) for n, value in found.items()]
+        text = f" From N = {number(sizes[0])} to {number(sizes[-1])} the distance scales as "
+        text += f"N to the power {number(slope, 2)}."
+        rows = [(f"distance at N = {number(n)}", value) for n, value in found.items()]
 
         def lines() -> Caption:
-            self.law.set_data(span, law)
-            self.floor.set_data(span, [gap, gap])  # nowhere if it is infinite
-            return caption._replace(alt=alt[:-1] + end, rows=[*caption.rows, *rows])
+            law = there * (np.array(_SPAN) / last) ** -0.5
+            self.law.set_data(_SPAN, law)
+            self.floor.set_data(_SPAN, [gap, gap])  # nowhere if it is infinite
+            # low enough for the law's end, in steps of three decades
+            near = min(law[-1], *distances, gap if gap > 0 else 1.0)
+            low = 10.0 ** (3 * math.floor(math.log10(near) / 3))
+            self.live.limits(self.right, _SPAN, (low, 10.0))
+            return caption._replace(
+                alt=caption.alt + text, rows=[*caption.rows, *rows], summary=caption.summary + text
+            )
 
         yield lines
 
+    def _runs(self, case: Case, N: int) -> Generator[None, None, Together]:
+        """Return the runs at N, known or made now in slices."""
+        task = case.task
+        key = (task.p, task.p_star, task.label_noise, case.eta, case.fixed, case.seed, N)
+        if key not in self.known:
+            made = case.runs(N)
+            yield from runs.advance(made)
+            self.known[key] = made
+            if len(self.known) > 64:
+                del self.known[next(iter(self.known))]
+        return self.known[key]
 
-class _Case:
-    """A task with its learning rate and its starts."""
-
-    def __init__(self, task: Task, eta: float, fixed: bool, seed: int) -> None:
-        self.task, self.eta, self.fixed, self.seed = task, eta, fixed, seed
-        self.key = (task.p, task.p_star, task.label_noise, eta)
-
-    def size(self, N: int) -> int:
-        """The N whose random start is used."""
-        return _START_N if self.fixed else N
-
-    def end(self, N: int) -> float:
-        """A round α, long enough to escape at the rate of gradient flow, (3.2)."""
-        end = self.task.p_star / (4 * self.eta) * (np.log(self.size(N)) / 2 + 4)
-        return float(_ROUND[np.searchsorted(_ROUND, end)])
-
-    def ode(self, N: int, noise: bool) -> Trajectory:
-        return _ode(*self.key, self.size(N), self.seed, self.end(N), noise)
-
-    def run(self, N: int, i: int) -> Trajectory:
-        return _run(*self.key, self.size(N), self.seed, self.end(N), N, i)
-
-    def miss(self, N: int, noise: bool, what: str) -> float:
-        """Root mean square distance of the runs; inf if one diverged or N is too small."""
-        if N < self.task.p + self.task.p_star:
-            return math.inf
-        ode = self.ode(N, noise)
-        return _rms([_miss(self.run(N, i), ode, what) for i in range(_RUNS)])
-
-
-def _start(p: int, p_star: int, size: int, seed: int) -> Overlaps:
-    return random_overlaps(Task(p, p_star), size, 14 + seed)
-
-
-@lru_cache(maxsize=64)
-def _ode(
-    p: int, p_star: int, noise: float, eta: float, size: int, seed: int, end: float, full: bool
-) -> Trajectory:
-    task, alpha = Task(p, p_star, label_noise=noise), np.linspace(0.0, end, _POINTS)
-    start = _start(p, p_star, size, seed)
-    try:
-        return integrate(task, start, eta=eta, alpha=alpha, gradient_noise=full, rtol=1e-7)
-    except DivergenceError as error:
-        return error.trajectory
+    def script(self, values: dict[str, Any]) -> str:
+        """Return the calls for both ODEs, the runs at this N and their distance."""
+        case, N, what = _chosen(values)
+        task, size = case.task, case.size(N)
+        noise = f", label_noise={task.label_noise:g}" if task.label_noise else ""
+        recorded = {full: len(case.ode(N, full).alpha) for full in (True, False)}
+        cut = {full: f"[:{n}]" if n < _POINTS else "" for full, n in recorded.items()}
+        how = "".join(f", {name}={value!r}" for name, value in case.method(N).items())
+        ode, entry = "ode" if values["gradient_noise"] else "flow", ""
+        if what != "loss":
+            entry = f"[..., 0, {int(what[-1] == '₂')}]"
+        name = "loss" if what == "loss" else what[0]
+        return "\n".join(
+            [
+                "import numpy as np",
+                "import quadlib as ql",
+                f"task, N, eta = ql.Task({task.p}, {task.p_star}{noise}), {N}, {case.eta:g}",
+                f"alpha = np.linspace(0, {case.end(N):g}, {_POINTS})",
+                f"start = ql.random_overlaps(task, {size}, rng={14 + case.seed})",
+                f"more = dict(eta=eta, rtol={_RTOL:g})",
+                f"ode = ql.integrate(task, start, alpha=alpha{cut[True]}, **more)",
+                f"flow = ql.integrate(task, start, alpha=alpha{cut[False]}, gradient_noise=False, "
+                "**more)",
+                f"sgd = ql.ensemble(task, start=start, eta=eta, alpha=alpha, N=N, runs={_RUNS}, "
+                f"seed=({case.seed}, N){how}, progress=False)",
+                f"distance = np.sqrt(np.mean((sgd.{name}{entry} - {ode}.{name}{entry}) ** 2))",
+            ][: 10 if recorded[values["gradient_noise"]] == _POINTS else 9]
+        )
 
 
-@lru_cache(maxsize=128)
-def _run(
-    p: int, p_star: int, noise: float, eta: float, size: int, seed: int, end: float, N: int, i: int
-) -> Trajectory:
-    """The exact chain if it is affordable, else the diffusion in steps far below its own error."""
-    task, alpha = Task(p, p_star, label_noise=noise), np.linspace(0.0, end, _POINTS)
-    exact = N <= 100 or N * end * (p + p_star) <= _BUDGET
-    how: dict[str, Any] = dict(method="overlaps" if exact else "diffusion")
-    if not exact:
-        how["step"] = 0.001 / eta
-    rng = np.random.default_rng([seed, N, i])
-    start = _start(p, p_star, size, seed)
-    try:
-        return simulate(task, start, eta=eta, alpha=alpha, N=N, rng=rng, progress=False, **how)
-    except DivergenceError as error:
-        return error.trajectory
+def _chosen(v: dict[str, Any]) -> tuple[Case, int, str]:
+    task = Task(v["p"], v["p_star"], label_noise=v["label_noise"])
+    what, N = v["overlap"], check_dimension(round(10 ** v["log_N"]), task.p, task.p_star)
+    if what[1:] == "₁₂" and (task.p if what[0] == "Q" else task.p_star) == 1:
+        units = "p" if what[0] == "Q" else "p*"
+        raise ValueError(f"{what} needs {units} of at least 2, got 1; follow {what[0]}₁₁.")
+    return Case(task, v["eta"], v["start"] == "same at every N", v["seed"]), N, what
 
 
-def followed(trajectory: Trajectory, what: str) -> Array:
-    """The curve that a name of the control "follow" stands for."""
+def followed(result: Trajectory | Together, what: str) -> Array:
+    """The curves that a name of the control "follow" stands for."""
     if what == "loss":
-        return trajectory.loss
-    matrix = trajectory.Q if what[0] == "Q" else trajectory.M
-    return matrix[:, 0, 1 if what[-1] == "₂" else 0]
+        return result.loss
+    matrix = result.Q if what[0] == "Q" else result.M
+    return matrix[..., 0, 1 if what[-1] == "₂" else 0]
 
 
 def _limits(values: Array) -> tuple[float, float]:
-    """Round limits, with room for the legend above; a divergence leaves the picture."""
+    """Round limits with some room; a divergence leaves the picture."""
     low, high = (float(np.clip(limit, -4, 8)) for limit in (values.min(), values.max()))
     span = max(high - low, 0.1)
     unit = float(_ROUND[np.searchsorted(_ROUND, span / 2)])
-    bottom, top = low - 0.2 * span, high + 0.5 * span
+    bottom, top = low - 0.25 * span, high + 0.25 * span
     return float(np.floor(bottom / unit) * unit), float(np.ceil(top / unit) * unit)
 
 
-def _miss(run: Trajectory, ode: Trajectory, what: str) -> float:
-    """Root mean square over α of the difference; inf if one of them diverged."""
-    if _diverged(run) or _diverged(ode):
+def _distance(one: Trajectory | Together, ode: Trajectory, what: str) -> float:
+    """Root mean square over α and runs of the difference; inf if one of them diverged."""
+    if _diverged(ode) or not np.isfinite(followed(one, what)).all():
         return math.inf
-    return _rms(followed(run, what) - followed(ode, what))
+    if len(one.alpha) < _POINTS:
+        return math.inf
+    return float(np.sqrt(np.mean((followed(one, what) - followed(ode, what)) ** 2)))
 
 
 def _diverged(trajectory: Trajectory) -> bool:
     return len(trajectory.alpha) < _POINTS
-
-
-def _rms(values: Array | Sequence[float]) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))

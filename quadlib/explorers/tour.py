@@ -4,68 +4,25 @@ import math
 import time
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import ipywidgets
 import numpy as np
 
-from quadlib.dynamics import simulate
-from quadlib.dynamics.ode import integrate
-from quadlib.escape import escape_law
+from quadlib.dynamics.together import Together
+from quadlib.escape import EscapeLaw, escape_law
 from quadlib.explorers import controls
+from quadlib.explorers.runs import Setting, advance, curves, how, passages, setting, when
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
-from quadlib.plateau import Plateau
+from quadlib.passage import first_passage
 from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
-from quadlib.state import Overlaps, random_overlaps
-from quadlib.task import Task
-from quadlib.trajectory import DivergenceError, Trajectory, first_passage
+from quadlib.trajectory import Trajectory
 
 __all__ = ["Tour"]
 
 _COLUMNS = ("α", "ODE loss", "M smallest", "M largest", "Q smallest", "Q largest")
-_POINTS, _RTOL = 161, 1e-5
-
-
-class Setting(NamedTuple):
-    """What the controls ask for, and what theory says about it at once."""
-
-    task: Task
-    N: int
-    eta: float
-    constraint: Any
-    runs: int
-    seed: int
-    plateau: Plateau | None
-    end: float
-
-    @property
-    def alpha(self) -> Array:
-        """Recorded times."""
-        return np.linspace(0.0, self.end, _POINTS)
-
-    @property
-    def half(self) -> float:
-        """Loss that counts as escape, half way down from the plateau; −inf without one."""
-        return (self.plateau.loss + self.floor) / 2 if self.plateau else -math.inf
-
-    @property
-    def floor(self) -> float:
-        """Loss that label noise leaves."""
-        return self.task.label_noise / 2
-
-    @property
-    def method(self) -> Any:
-        """Every sample where that is quick or needed, else one draw for many samples."""
-        return "overlaps" if self.N * self.end <= 2e5 or self.N < 300 else "diffusion"
-
-    def warning(self, ode: Trajectory) -> str:
-        """One sentence if this learning rate spoils the story, else nothing."""
-        if ode.alpha[-1] < self.end:
-            last = f"the ODE diverges after α = {number(ode.alpha[-1])}"
-            return f"η = {number(self.eta)} is too large: {last}. Lower the learning rate η."
-        return controls.warning(self.task, self.eta, self.plateau)
 
 
 class Tour(Explorer):
@@ -105,156 +62,95 @@ class Tour(Explorer):
 
     def draw(self, values: dict[str, Any]) -> Caption:
         """Draw what the ODE says at once; the runs and the law of escape follow."""
-        setting = _setting(values)
-        ode = _ode(setting)
-        escape = float(first_passage(ode.alpha, ode.loss, setting.half))
+        now = setting(values)
+        ode = now.ode()
+        escape = float(first_passage(ode.alpha, ode.loss, now.half))
         overlaps = np.linalg.eigvalsh(ode.Q), np.linalg.svd(ode.M, compute_uv=False)
         self.ode.set_data(ode.alpha, ode.loss)
-        self.ode_escape.set_data([escape], [setting.half])
-        self.levels.set_data(*_levels(setting))
-        for line, curves in zip((self.Q, self.M), overlaps, strict=True):
-            line.set_data(*joined([ode.alpha] * curves.shape[1], curves.T))
+        self.ode_escape.set_data([escape], [now.half])
+        levels = [now.floor] + ([now.plateau.loss] if now.plateau else [])
+        self.levels.set_data(*joined([[0.0, now.end]] * len(levels), [[y, y] for y in levels]))
+        for line, parts in zip((self.Q, self.M), overlaps, strict=True):
+            line.set_data(*joined([ode.alpha] * parts.shape[1], parts.T))
         for empty in (self.sgd, self.law, self.escapes):
             empty.set_data([], [])
         # What blows up leaves the picture
-        high = min(ode.loss.max(), 1.5 * max(ode.loss[0], setting.half))
-        end = min(setting.end, controls.round_up(2 * ode.alpha[-1]))
+        high = min(ode.loss.max(), 1.5 * max(ode.loss[0], now.half))
+        end = min(now.end, controls.round_up(2 * ode.alpha[-1]))
         self.live.limits(self.left, (0.0, end), (0.0, controls.round_up(1.1 * high)))
-        tall = controls.round_up(1.1 * min(float(np.max(overlaps[0])), 2 * setting.task.p))
+        tall = controls.round_up(1.1 * min(float(np.max(overlaps[0])), 2 * now.task.p))
         self.live.limits(self.right, (0.0, end), (0.0, tall))
-        caption = _caption(setting, ode, escape, overlaps)
-        if setting.runs:
-            self.later(self.runs(setting, caption, escape))
+        caption = _caption(now, ode, escape, overlaps)
+        if values["runs"]:
+            self.later(self.runs(now, values["runs"], caption, escape))
         return caption
 
-    def runs(self, setting: Setting, caption: Caption, escape: float) -> Pieces:
+    def runs(self, now: Setting, number_of: int, caption: Caption, escape: float) -> Pieces:
         """Add the law of the escape time, then the runs, about ten times a second."""
-        law = ""
+        law = None
         # For p < p* half of the loss may not be lost from every start: then there is no law
         with suppress(ValueError):
             if math.isfinite(escape):
-                t = escape_law(setting.task, setting.N, setting.eta, setting.constraint)
-                law = f" (law for large N: {number(t.mean)} ± {number(t.std)})"
-                x, y = [t.mean - t.std, t.mean + t.std], [setting.half, setting.half]
-                yield partial(self.law.set_data, x, y)
-        runs: list[Trajectory] = []
-        shown = time.monotonic()
-        for k in range(setting.runs):
-            runs.append(_sgd(setting, k))
-            if time.monotonic() - shown > 0.1 or k == setting.runs - 1:
-                yield partial(self.show, setting, runs, caption, law, escape)
+                law = escape_law(now.task, now.N, now.eta, now.constraint)
+                x = [law.mean - law.std, law.mean + law.std]
+                yield partial(self.law.set_data, x, [now.half] * 2)
+        sgd, shown = now.runs(number_of), time.monotonic()
+        for _ in advance(sgd):
+            if time.monotonic() - shown > 0.1:
+                yield partial(self.show, now, sgd, caption, law, escape)
                 shown = time.monotonic()
             yield None
+        yield partial(self.show, now, sgd, caption, law, escape)
 
     def show(
-        self, setting: Setting, runs: list[Trajectory], caption: Caption, law: str, ode: float
+        self, now: Setting, sgd: Together, caption: Caption, law: EscapeLaw | None, ode: float
     ) -> Caption:
         """Draw these runs, and say when they escape."""
-        self.sgd.set_data(*joined([run.alpha for run in runs], [run.loss for run in runs]))
-        times = [float(first_passage(run.alpha, run.loss, setting.half)) for run in runs]
-        escaped = np.array([t for t in times if math.isfinite(t)])
-        self.escapes.set_data(escaped, np.full(len(escaped), setting.half))
-        how = "sample by sample" if setting.method == "overlaps" else "by the diffusion"
-        text = f"{len(escaped)} of {len(runs)} SGD runs ({how}) escape"
-        summary = f"{text}."
-        if len(escaped):
-            when = f" at α = {number(escaped.mean())} ± {number(escaped.std())}"
-            summary = f"SGD escapes{when}, the ODE at {number(ode)}{law}."
-            text += when + law
-            if escaped.mean() < ode:
-                text += (
-                    ", earlier than the ODE: the samples' noise lets M grow on the plateau, "
-                    "which the limit of large N leaves out"
-                )
-        diverged = sum(run.alpha[-1] < setting.end for run in runs)
-        if diverged:
-            text += f"; {diverged} diverge"
+        self.sgd.set_data(*curves(sgd, sgd.loss))
+        escaped = passages(sgd, now.half)
+        self.escapes.set_data(escaped, np.full(len(escaped), now.half))
+        text = f"{len(escaped)} of {len(sgd.loss)} SGD runs ({how(sgd.method)}) escape"
+        text += when(escaped)
+        if law:
+            text += f" (law for large N: {number(law.mean)} ± {number(law.std)})"
+        summary = f"{text}; the ODE at {number(ode)}." if math.isfinite(ode) else f"{text}."
+        if len(escaped) and escaped.mean() < ode:
+            text += (
+                ", earlier than the ODE: the samples' noise lets M grow on the plateau, which "
+                "the limit of large N leaves out"
+            )
+        if sgd.diverged.any():
+            text += f"; {sgd.diverged.sum()} diverge"
         return caption._replace(alt=f"{caption.alt} {text}.", summary=summary)
 
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls for the ODE, its plateau, the law of escape and the runs."""
-        s = _setting(values)
-        points = len(_ode(s).alpha)
-        noise = f", label_noise={s.task.label_noise:g}" if s.task.label_noise else ""
-        norms = f', constraint="{s.constraint}"' if s.constraint == "spherical" else ""
-        cut = f"[:{points}]  # then it diverges" if points < _POINTS else ""
-        lines = [
-            "import numpy as np",
-            "import quadlib as ql",
-            f"task, N, eta = ql.Task({s.task.p}, {s.task.p_star}{noise}), {s.N}, {s.eta:g}",
-            f"alpha = np.linspace(0, {s.end:g}, {_POINTS}){cut}",
-            f"start = ql.random_overlaps(task, N, rng={s.seed}{norms})",
-            f"ode = ql.integrate(task, start, eta=eta, alpha=alpha, rtol={_RTOL:g}{norms})",
-        ]
-        if s.plateau:
-            lines.append(f"plateau = ql.plateau(task, eta{norms}).loss")
-        if s.plateau and math.isfinite(ode_escape := _escape(s)):
-            lines.append(f"law = ql.escape_law(task, N, eta{norms})  # the ODE: {ode_escape:.4g}")
-        if s.runs:
-            more = f"N=N, runs={s.runs}, seed={s.seed}, method='{s.method}'{norms}"
-            lines.append(f"sgd = ql.ensemble(task, eta=eta, alpha=alpha, {more}, progress=False)")
+        now = setting(values)
+        ode = now.ode()
+        lines = now.calls(ode, values["runs"])
+        if math.isfinite(first_passage(ode.alpha, ode.loss, now.half)):
+            lines.append(f'law = ql.escape_law(task, N, eta, "{now.constraint}")')
         return "\n".join(lines)
 
 
-def _setting(values: dict[str, Any]) -> Setting:
-    task = Task(values["p"], values["p_star"], label_noise=values["label_noise"])
-    N, eta, constraint = round(10 ** values["log_N"]), values["eta"], values["constraint"]
-    level = controls.level(task, eta, constraint)
-    rate = level.escape_rate if level and level.escape_rate > 0 else 4 * eta / task.p_star
-    end = controls.round_up((math.log(N) / 2 + 4) / rate)
-    runs, seed = values["runs"], values["seed"]
-    return Setting(task, N, eta, constraint, runs, seed, level, min(end, 200 / eta))
-
-
-def _ode(setting: Setting) -> Trajectory:
-    start = random_overlaps(setting.task, setting.N, setting.seed, constraint=setting.constraint)
-    return _follow(integrate, setting, start, rtol=_RTOL)
-
-
-def _escape(setting: Setting) -> float:
-    ode = _ode(setting)
-    return float(first_passage(ode.alpha, ode.loss, setting.half))
-
-
-def _sgd(setting: Setting, run: int) -> Trajectory:
-    rng = controls.spawned(setting.seed, run)
-    more = dict(N=setting.N, rng=rng, method=setting.method, progress=False)
-    return _follow(simulate, setting, None, **more)
-
-
-def _follow(rung: Any, setting: Setting, start: Overlaps | None, **more: Any) -> Trajectory:
-    """Return the trajectory, as far as it goes."""
-    more |= dict(eta=setting.eta, constraint=setting.constraint)
-    try:
-        return cast(Trajectory, rung(setting.task, start, alpha=setting.alpha, **more))
-    except DivergenceError as error:
-        return error.trajectory
-
-
-def _levels(setting: Setting) -> tuple[Array, Array]:
-    levels = [setting.floor] + ([setting.plateau.loss] if setting.plateau else [])
-    ends = np.array([0.0, setting.end])
-    return joined([ends] * len(levels), [[level, level] for level in levels])
-
-
 def _caption(
-    setting: Setting, ode: Trajectory, escape: float, overlaps: tuple[Array, Array]
+    now: Setting, ode: Trajectory, escape: float, overlaps: tuple[Array, Array]
 ) -> Caption:
-    task, (Q, M) = setting.task, overlaps
-    where = f"p = {task.p}, p* = {task.p_star}, N = {number(setting.N)}, η = {number(setting.eta)}"
+    task, (Q, M) = now.task, overlaps
+    where = f"p = {task.p}, p* = {task.p_star}, N = {number(now.N)}, η = {number(now.eta)}"
     if task.label_noise:
         where += f", label noise {number(task.label_noise)}"
     story = f"the ODE's loss begins at {number(ode.loss[0])}"
-    if setting.plateau:
-        story += f"; the plateau is at {number(setting.plateau.loss)}"
+    if now.plateau:
+        story += f"; the plateau is at {number(now.plateau.loss)}"
     if math.isfinite(escape):
         story += f"; half of it is lost at α = {number(escape)}"
     end = f"at α = {number(ode.alpha[-1])} the loss is {number(ode.loss[-1], 2)}"
     alt = (
-        f"{setting.constraint.capitalize()} norms, {where}: {story}; {end}. There the singular "
+        f"{now.constraint.capitalize()} norms, {where}: {story}; {end}. There the singular "
         f"values of M are {controls.span(M[-1])}, the eigenvalues of Q {controls.span(Q[-1])}."
     )
     lost = f"The ODE has lost half of the plateau at α = {number(escape)}; {end}."
     summary = lost if math.isfinite(escape) else f"The ODE does not escape; {end}."
     table = np.column_stack([ode.alpha, ode.loss, M[:, -1], M[:, 0], Q[:, 0], Q[:, -1]])
-    return Caption(alt, _COLUMNS, table.tolist(), summary, setting.warning(ode))
+    return Caption(alt, _COLUMNS, table.tolist(), summary, now.warning(ode))

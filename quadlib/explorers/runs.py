@@ -1,0 +1,184 @@
+"""What the tour and the escape follow: the ODE, its plateau, and many runs of SGD in slices."""
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from quadlib.dynamics.compiled import numba_found
+from quadlib.dynamics.ode import integrate
+from quadlib.dynamics.together import Together
+from quadlib.explorers import controls
+from quadlib.notation import number
+from quadlib.passage import first_passage
+from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
+from quadlib.plotting import joined
+from quadlib.shapes import Array
+from quadlib.state import Overlaps, random_overlaps
+from quadlib.task import Task
+from quadlib.trajectory import DivergenceError, Trajectory
+
+__all__ = [
+    "POINTS",
+    "Setting",
+    "advance",
+    "begun",
+    "curves",
+    "how",
+    "method",
+    "passages",
+    "setting",
+    "when",
+]
+
+POINTS, _RTOL = 161, 1e-5
+_SLICE = 0.012  # seconds; a slider waits for one slice at most
+
+
+class Setting(NamedTuple):
+    """What the controls ask for, and the plateau, if there is one."""
+
+    task: Task
+    N: int
+    eta: float
+    constraint: Any
+    seed: int
+    plateau: Plateau | None
+    end: float
+
+    @property
+    def alpha(self) -> Array:
+        """Recorded times."""
+        return np.linspace(0.0, self.end, POINTS)
+
+    @property
+    def floor(self) -> float:
+        """Loss that label noise leaves."""
+        return self.task.label_noise / 2
+
+    @property
+    def half(self) -> float:
+        """Loss that counts as escape, half way down from the plateau; −inf without one."""
+        return (self.plateau.loss + self.floor) / 2 if self.plateau else -math.inf
+
+    @property
+    def leaves(self) -> bool:
+        """Whether M grows on the plateau, beyond rounding."""
+        return self.plateau is not None and self.plateau.escape_rate > 1e-6 * self.eta
+
+    def ode(self) -> Trajectory:
+        """Return the ODE from a random start, as far as it goes."""
+        start = random_overlaps(self.task, self.N, self.seed, constraint=self.constraint)
+        more: Any = dict(alpha=self.alpha, eta=self.eta, constraint=self.constraint, rtol=_RTOL)
+        try:
+            return integrate(self.task, start, **more)
+        except DivergenceError as error:
+            return error.trajectory
+
+    def warning(self, ode: Trajectory) -> str:
+        """One sentence if this setting spoils the story, else nothing."""
+        eta, lower = f"η = {number(self.eta)}", "Lower the learning rate η."
+        too_large = f"{eta} is too large"
+        if len(ode.alpha) < POINTS:
+            return f"{too_large}: the ODE diverges after α = {number(ode.alpha[-1])}. {lower}"
+        if self.plateau is None:
+            return f"{too_large}: the norms grow, there is no plateau. {lower}"
+        if not self.leaves:
+            return f"{too_large}: on the plateau M shrinks, nothing escapes. {lower}"
+        if self.task.p < self.task.p_star:
+            return "Fewer student than teacher units: the loss cannot reach zero. Raise p."
+        critical = critical_learning_rate(self.task)
+        if self.eta > critical:
+            return f"{eta} is above η_c = {number(critical)}: solutions repel. {lower}"
+        return ""
+
+    def runs(self, count: int, first: int = 0) -> Together:
+        """Return runs of SGD at α = 0, from the number `first` on."""
+        more: Any = dict(eta=self.eta, alpha=self.alpha, N=self.N, constraint=self.constraint)
+        more["method"] = method(self.N, self.end)
+        return begun(self.task, count, self.seed, first=first, **more)
+
+    def calls(self, ode: Trajectory, runs: int) -> list[str]:
+        """Return the library calls behind the ODE, the plateau and this many runs."""
+        task, N, norms = self.task, self.N, ""
+        if self.constraint != "free":
+            norms = f', constraint="{self.constraint}"'
+        noise = f", label_noise={task.label_noise:g}" if task.label_noise else ""
+        cut = f"[:{len(ode.alpha)}]  # then it diverges" if len(ode.alpha) < POINTS else ""
+        lines = [
+            "import numpy as np",
+            "import quadlib as ql",
+            f"task, N, eta = ql.Task({task.p}, {task.p_star}{noise}), {N}, {self.eta:g}",
+            f"alpha = np.linspace(0, {self.end:g}, {POINTS}){cut}",
+            f"start = ql.random_overlaps(task, N, rng={self.seed}{norms})",
+            f"ode = ql.integrate(task, start, eta=eta, alpha=alpha, rtol={_RTOL:g}{norms})",
+        ]
+        if self.plateau:
+            lines.append(f"plateau = ql.plateau(task, eta{norms})")
+        if runs:
+            how = f"seed={self.seed}, method='{method(N, self.end)}'{norms}, progress=False"
+            lines.append(f"sgd = ql.ensemble(task, eta=eta, alpha=alpha, N=N, runs={runs}, {how})")
+        return lines
+
+
+def setting(values: dict[str, Any]) -> Setting:
+    """Return the setting for these values of the controls."""
+    task = Task(values["p"], values["p_star"], label_noise=values.get("label_noise", 0.0))
+    N, eta = round(10 ** values["log_N"]), values["eta"]
+    constraint, level = values.get("constraint", "free"), None
+    with suppress(NoPlateauError):
+        level = plateau(task, eta, constraint)
+    now = Setting(task, N, eta, constraint, values.get("seed", 0), level, 0.0)
+    rate = level.escape_rate if level and now.leaves else 4 * eta / task.p_star
+    end = controls.round_up((math.log(N) / 2 + 4) / rate)
+    return now._replace(end=min(end, 200 / eta))
+
+
+def method(N: int, end: float) -> Any:
+    """Return "overlaps", every sample, where it takes a second or has to be, else "diffusion"."""
+    affordable = 2.5e5 if numba_found() else 1e4
+    return "overlaps" if N * end <= affordable or N < 300 else "diffusion"
+
+
+def how(method: str) -> str:
+    """Return what a picture says of a method."""
+    return "sample by sample" if method == "overlaps" else "by the diffusion"
+
+
+def begun(
+    task: Task, runs: int, seed: Any, start: Overlaps | None = None, first: int = 0, **more: Any
+) -> Together:
+    """Return the last of the runs of ``ensemble(task, start=start, seed=seed, ...)``, at α = 0."""
+    seeds = np.random.SeedSequence(seed).spawn(first + runs)[first:]
+    norms: Any = more.get("constraint", "free")
+
+    def begin(rng: np.random.Generator) -> Overlaps:
+        return start or random_overlaps(task, more["N"], rng, constraint=norms)
+
+    return Together(task, begin, [np.random.default_rng(s) for s in seeds], **more)
+
+
+def advance(runs: Together) -> Iterator[None]:
+    """Go on until all runs are done, a slice at a time."""
+    with suppress(ValueError):  # a diffusion may end where it blows up
+        while runs.advance(_SLICE):
+            yield None
+
+
+def curves(runs: Together, values: Array) -> tuple[Array, Array]:
+    """Return what one line draws of all runs; nothing where nothing is recorded."""
+    seen = np.where(np.isfinite(values), values, np.nan)
+    return joined([runs.alpha] * len(seen), seen)
+
+
+def when(escaped: Array) -> str:
+    """Return at which α these runs escape."""
+    return f" at α = {number(escaped.mean())} ± {number(escaped.std())}" if len(escaped) else ""
+
+
+def passages(runs: Together, level: float) -> Array:
+    """Return the escape times of the runs that have escaped."""
+    times = first_passage(runs.alpha, runs.loss, level)
+    return times[np.isfinite(times)]
