@@ -1,19 +1,22 @@
 """Past the plain task: unequal teachers, label noise, large learning rates, large N."""
 
 import math
+import time
+from functools import partial
 from typing import Any
 
 import ipywidgets
 import numpy as np
 
-from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
+from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
+from quadlib.explorers.runs import advance, begun, curves, how, method
 from quadlib.late_time import late_time_law
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.plateau import NoPlateauError, critical_learning_rate, plateau
-from quadlib.plotting import PALETTE, joined, teacher_style
+from quadlib.plotting import PALETTE, teacher_style
 from quadlib.shapes import Array
 from quadlib.state import random_overlaps
 from quadlib.task import Task
@@ -73,7 +76,7 @@ class Beyond(Explorer):
             level = plateau(task, eta).loss
         except NoPlateauError:
             level = math.nan
-        parts = _learned(ode)
+        parts = _learned(ode.M, task)
         self.ode.set_data(ode.alpha, ode.loss)
         self.level.set_data([0, end], [level, level])
         self.floor.set_data([0, end], [_floor(task, eta)] * 2)
@@ -93,31 +96,27 @@ class Beyond(Explorer):
 
     def _runs(self, values: dict[str, Any], start: Any, points: Array, caption: Caption) -> Pieces:
         task, eta, N, end = _setting(values)
-        runs: list[Trajectory] = []
-        for i in range(_RUNS):
-            try:
-                more: Any = dict(method=_method(N), progress=False)
-                run = simulate(
-                    task, start, eta=eta, alpha=points, N=N, rng=(values["seed"], i), **more
-                )
-            except DivergenceError as error:
-                run = error.trajectory
-            runs.append(run)
-            yield lambda: self.show(runs, end, caption)
+        more: Any = dict(eta=eta, alpha=points, N=N, method=method(N, end))
+        sgd, shown = begun(task, _RUNS, (values["seed"], 1), start, **more), time.monotonic()
+        for _ in advance(sgd):
+            if time.monotonic() - shown > 0.1:
+                yield partial(self.show, task, sgd, caption)
+                shown = time.monotonic()
+            yield None
+        yield partial(self.show, task, sgd, caption)
 
-    def show(self, runs: list[Trajectory], end: float, caption: Caption) -> Caption:
+    def show(self, task: Task, sgd: Together, caption: Caption) -> Caption:
         """Draw these runs, and say where they end."""
+        losses, parts = sgd.loss, np.moveaxis(_learned(sgd.M, task), -1, 1)
         high = self.left.get_ylim()[1]
-        losses = [np.where(run.loss < high, run.loss, np.nan) for run in runs]
-        parts = [np.where(part < _TOP, part, np.nan) for run in runs for part in _learned(run).T]
-        self.sgd.set_data(*joined([run.alpha for run in runs], losses))
-        self.noisy.set_data(*joined([run.alpha for run in runs for _ in range(3)], parts))
-        last = [run.loss[-1] for run in runs if len(run.alpha) and run.alpha[-1] == end]
-        words = f"{len(runs)} runs of SGD from the same start"
-        if last:
-            words += f" end at a loss {controls.span(last)}"
-        if len(last) < len(runs):
-            words += f"{',' if last else ':'} {len(runs) - len(last)} of them diverge"
+        self.sgd.set_data(*curves(sgd, np.where(losses < high, losses, np.nan)))
+        parts = np.where(parts < _TOP, parts, np.nan).reshape(-1, len(sgd.alpha))
+        self.noisy.set_data(*curves(sgd, parts))
+        last = losses[np.isfinite(losses[:, -1]), -1]
+        words = f"{len(losses)} runs of SGD ({how(sgd.method)}) from the same start"
+        words += f" end at a loss {controls.span(last)}" if len(last) else ""
+        if diverged := int(sgd.diverged.sum()):
+            words += f"{', but' if len(last) else ':'} {diverged} of them diverge"
         return caption._replace(alt=f"{caption.alt} {words}.")
 
     def script(self, values: dict[str, Any]) -> str:
@@ -133,12 +132,8 @@ start = ql.random_overlaps(task, {N}, {seed})
 alpha = np.linspace(0, {end}, {_POINTS}){cut}
 ode = ql.integrate(task, start, eta={eta}, alpha=alpha, rtol=1e-5)
 learned = (ode.M**2).sum(1) * 3 / ({task.p} * np.diag(task.T) ** 2)
-how = dict(eta={eta}, alpha=alpha, N={N}, method="{_method(N)}")
-sgd = [ql.simulate(task, start, rng=({seed}, i), **how) for i in range({_RUNS})]"""
-
-
-def _method(N: int) -> str:
-    return "overlaps" if N < 300 else "diffusion"
+how = dict(eta={eta}, alpha=alpha, N={N}, method="{method(N, end)}", progress=False)
+sgd = ql.ensemble(task, start=start, runs={_RUNS}, seed=({seed}, 1), **how)"""
 
 
 def _setting(values: dict[str, Any]) -> tuple[Task, float, int, float]:
@@ -149,9 +144,9 @@ def _setting(values: dict[str, Any]) -> tuple[Task, float, int, float]:
     return task, eta, N, controls.round_up(min(1.1 * last, 8 * first))
 
 
-def _learned(run: Trajectory) -> Array:
+def _learned(M: Array, task: Task) -> Array:
     """Squared length of each column of M, relative to that of a zero-loss solution."""
-    return np.asarray((run.M**2).sum(-2) * 3 / (run.task.p * np.diag(run.task.T) ** 2))
+    return np.asarray((M**2).sum(-2) * 3 / (task.p * np.diag(task.T) ** 2))
 
 
 def _floor(task: Task, eta: float) -> float:

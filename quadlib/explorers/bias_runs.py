@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quadlib.dynamics import simulate
 from quadlib.dynamics.ode import integrate
+from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
+from quadlib.explorers.runs import begun, method
 from quadlib.notation import number
 from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
 from quadlib.shapes import Array
@@ -50,14 +51,9 @@ class Setting(NamedTuple):
         return np.linspace(0.0, self.end, POINTS)
 
     @property
-    def method(self) -> Any:
-        """Every sample where that is quick or needed, else a few draws for many samples."""
-        return "overlaps" if self.N * self.end <= 2e5 or self.N < 300 else "diffusion"
-
-    @property
     def step(self) -> float | None:
         """Short steps of the diffusion: their noise is to be Gaussian, as that of many samples."""
-        return None if self.method == "overlaps" else 0.004 / self.eta
+        return None if method(self.N, self.end) == "overlaps" else 0.004 / self.eta
 
     @property
     def warning(self) -> str:
@@ -110,21 +106,17 @@ def deterministic(setting: Setting, gradient_noise: bool) -> Trajectory:
         return error.trajectory
 
 
-def sgd(setting: Setting, run: int) -> Trajectory:
-    """Follow a run of SGD from the start of this setting, as far as it goes."""
-    try:
-        return simulate(
-            setting.task, setting.start, eta=setting.eta, N=setting.N,
-            alpha=setting.alpha, rng=controls.spawned((setting.seed, 1), run),
-            method=setting.method, step=setting.step, progress=False,
-        )  # fmt: skip
-    except DivergenceError as error:
-        return error.trajectory
+def sgd(setting: Setting) -> Together:
+    """Return runs of SGD from the start of this setting, at α = 0."""
+    more: Any = dict(eta=setting.eta, alpha=setting.alpha, N=setting.N, step=setting.step)
+    more["method"] = method(setting.N, setting.end)
+    return begun(setting.task, RUNS, (setting.seed, 1), setting.start, **more)
 
 
 def script(setting: Setting, drawn: int) -> str:
     """Return the calls that give flow, ODE, of which so many points are drawn, and runs of SGD."""
     task, eta, N, seed = setting.task, setting.eta, setting.N, setting.seed
+    how = f'runs={RUNS}, seed=({seed}, 1), method="{method(N, setting.end)}", step={setting.step}'
     turn = np.array2string(setting.turn, separator=", ", precision=17).replace("\n", "")
     ends = f"((False, {POINTS}), (True, {drawn}))"
     return f"""import numpy as np
@@ -135,4 +127,5 @@ M = {setting.scale!r} * np.linalg.qr(drawn.M, mode="complete")[1]
 M[:2] = np.array({turn}) @ M[:2]
 start, eta = ql.Overlaps(drawn.Q - drawn.M @ drawn.M.T + M @ M.T, M), {eta}
 flow, ode = (ql.integrate(task, start, eta=eta, alpha=alpha[:n], gradient_noise=noise, rtol=1e-5) for noise, n in {ends})
-turned = [ql.misalignment(ql.polar_factor(run.M), ql.polar_factor(M)) for run in (flow, ode)]"""  # noqa: E501
+turned = [ql.misalignment(ql.polar_factor(run.M), ql.polar_factor(M)) for run in (flow, ode)]
+sgd = ql.ensemble(task, start=start, eta=eta, alpha=alpha, N={N}, {how}, progress=False)"""  # noqa: E501

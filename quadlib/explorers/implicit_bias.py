@@ -2,19 +2,21 @@
 
 import math
 import time
+from functools import partial
 from typing import Any
 
 import ipywidgets
 import numpy as np
 
 from quadlib.bias import blur_law, misalignment, polar_factor
+from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.bias_runs import POINTS, RUNS, Setting, chosen, deterministic, script, sgd
+from quadlib.explorers.bias_runs import POINTS, Setting, chosen, deterministic, script, sgd
+from quadlib.explorers.runs import advance, curves, how
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
-from quadlib.state import Overlaps
 from quadlib.trajectory import Trajectory
 
 __all__ = ["ImplicitBias"]
@@ -73,7 +75,7 @@ class ImplicitBias(Explorer):
         """Draw flow and ODE; runs of SGD follow."""
         setting = chosen(values)
         flow, ode = deterministic(setting, False), deterministic(setting, True)
-        turned = [_turned(setting, run) for run in (flow, ode)]
+        turned = [_turned(setting, run.M) for run in (flow, ode)]
         for empty in (self.paths, self.ends, self.sgd, self.mean, self.law):
             empty.set_data([], [])
         side = self._draw_set(setting)
@@ -82,7 +84,7 @@ class ImplicitBias(Explorer):
             (self.ode, self.ode_path, ode, turned[1]),
         ):
             line.set_data(run.alpha, angle)
-            path.set_data(*_within(_plane(run), side))
+            path.set_data(*_within(_plane(run.M), side))
         self.live.limits(self.right, (0.0, setting.end), (_SMALLEST, 4.0))
         self.live.say(self.right, "no zero-loss solution:\nnothing to turn away from")
         caption = _caption(setting, flow, ode, turned)
@@ -100,7 +102,7 @@ class ImplicitBias(Explorer):
         self.set.set_data(x, y)
         # The projection of a larger set than the circle fills it
         self.inside.set_xy(np.column_stack([x, y]))
-        start = _plane(setting.start)
+        start = _plane(setting.start.M)
         self.begin.set_data([start[0]], [start[1]])
         first = radius * polar_factor(setting.start.M)[:2, 0]
         self.closest.set_data(first[:1], [first[1] if task.p > 1 else 0.0])
@@ -118,37 +120,37 @@ class ImplicitBias(Explorer):
             root = math.sqrt(setting.N)
             law = blur_law(setting.task, setting.eta, root * setting.start.M)[0]
             yield lambda: self.law.set_data([0.0, setting.end], [law, law])
-        runs: list[Trajectory] = []
-        shown = time.monotonic()
-        for k in range(RUNS):
-            runs.append(sgd(setting, k))
-            if time.monotonic() - shown > 0.1 or k == RUNS - 1:
-                yield lambda: self.show(setting, runs, side, law, caption)
+        runs, shown = sgd(setting), time.monotonic()
+        for _ in advance(runs):
+            if time.monotonic() - shown > 0.1:
+                yield partial(self.show, setting, runs, side, law, caption)
                 shown = time.monotonic()
             yield None
+        yield partial(self.show, setting, runs, side, law, caption)
 
     def show(
-        self, setting: Setting, runs: list[Trajectory], side: float, law: float, caption: Caption
+        self, setting: Setting, runs: Together, side: float, law: float, caption: Caption
     ) -> Caption:
         """Draw these runs, and say how far they turned."""
-        turned = [_turned(setting, run) for run in runs]
-        planes = [_within(_plane(run), side) for run in runs]
-        self.sgd.set_data(*joined([run.alpha for run in runs], turned))
-        self.paths.set_data(*joined(*zip(*planes, strict=True)))
-        self.ends.set_data(*np.array([[part[-1] for part in plane] for plane in planes]).T)
-        words = f"{len(runs)} runs of SGD from this start"
-        diverged = sum(len(run.alpha) < POINTS for run in runs)
-        whole = [angle for angle in turned if len(angle) == POINTS]
-        if whole and setting.solvable:
-            curves = np.nan_to_num(whole)
-            mean, last = curves.mean(0), curves[:, -1]
+        M = np.where(np.isfinite(runs.M), runs.M, 0.0)  # what is not recorded is not drawn
+        turned = np.where(np.isfinite(runs.loss), _turned(setting, M), np.nan)
+        x, y = _within(_plane(M), side)
+        self.sgd.set_data(*curves(runs, turned))
+        drawn = np.isfinite(runs.loss)
+        self.paths.set_data(*joined(np.where(drawn, x, np.nan), np.where(drawn, y, np.nan)))
+        last = np.maximum(runs.recorded - 1, 0)
+        self.ends.set_data(*(part[np.arange(len(part)), last] for part in (x, y)))
+        words = f"{len(last)} runs of SGD ({how(runs.method)}) from this start"
+        whole = np.nan_to_num(turned[runs.recorded == POINTS])  # rounding is nothing
+        if len(whole) and setting.solvable:
+            mean, end = whole.mean(0), whole[:, -1]
             self.mean.set_data(setting.alpha, np.where(mean > _SMALLEST, mean, np.nan))
-            words += f" turn away from it by {_size(last.mean())} in the mean"
-            if last.mean() > _SMALLEST:
-                words += f" (± {number(last.std() / math.sqrt(len(last)), 1)})"
+            words += f" turn away from it by {_size(end.mean())} in the mean"
+            if end.mean() > _SMALLEST:
+                words += f" (± {number(end.std() / math.sqrt(len(end)), 1)})"
             words += f", where the law says {number(law)}" if math.isfinite(law) else ""
-        if diverged:
-            words += f"; {diverged} of {len(runs)} diverge"
+        if diverged := int(runs.diverged.sum()):
+            words += f"; {diverged} of {len(last)} diverge"
         return caption._replace(
             alt=f"{caption.alt} {words}.", summary=f"{caption.summary} {words}."
         )
@@ -158,11 +160,11 @@ class ImplicitBias(Explorer):
         return script(chosen(values), len(self.ode_path.get_xdata()))
 
 
-def _turned(setting: Setting, run: Trajectory) -> Array:
+def _turned(setting: Setting, M: Array) -> Array:
     """1 − cos to the solution closest to the start; NaN where there is none, or it is rounding."""
     if not setting.solvable:
-        return np.full(len(run.alpha), np.nan)
-    turned = misalignment(polar_factor(run.M), polar_factor(setting.start.M))
+        return np.full(M.shape[:-2], np.nan)
+    turned = misalignment(polar_factor(M), polar_factor(setting.start.M))
     return np.where(turned > _SMALLEST, turned, np.nan)
 
 
@@ -170,9 +172,9 @@ def _size(turned: float, digits: int = 3) -> str:
     return number(turned, digits) if turned > _SMALLEST else f"less than {number(_SMALLEST)}"
 
 
-def _plane(run: Trajectory | Overlaps) -> tuple[Array, Array]:
+def _plane(M: Array) -> tuple[Array, Array]:
     """Overlaps of the first teacher unit with the units 1 and 2."""
-    first = run.M[..., 0]
+    first = M[..., 0]
     return first[..., 0], first[..., 1] if first.shape[-1] > 1 else 0 * first[..., 0]
 
 
@@ -184,8 +186,8 @@ def _within(plane: tuple[Array, Array], side: float) -> tuple[Array, Array]:
 
 
 def _caption(setting: Setting, flow: Trajectory, ode: Trajectory, turned: list[Array]) -> Caption:
-    task, start = setting.task, [float(part) for part in _plane(setting.start)]
-    x, y = _plane(ode)
+    task, start = setting.task, [float(part) for part in _plane(setting.start.M)]
+    x, y = _plane(ode.M)
     alt = (
         f"With p = {task.p} units, p* = {task.p_star}, N = {number(setting.N)} and "
         f"η = {number(setting.eta)} the ODE goes from M₁ = {number(start[0])}, "
