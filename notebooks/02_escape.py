@@ -265,11 +265,11 @@ dimensions = 10 ** np.arange(3, 13, 3)
 measured, laws = {}, {}
 for p, k in ((4, 2), (2, 1)):
     for size in dimensions:
-        laws[p, k, size] = law = ql.escape_law(ql.Task(p, k), int(size), eta)
-        measured[p, k, size] = ql.ensemble(
-            ql.Task(p, k), eta=eta, alpha=np.linspace(0, law.mean + 8 * law.std, 101), N=int(size),
-            runs=runs, seed=(2, p, k, int(size)), method="diffusion", progress=False,
-        ).escape_times  # fmt: skip
+        laws[p, k, size] = ql.escape_law(ql.Task(p, k), int(size), eta)
+        measured[p, k, size] = ql.escape_times(
+            ql.Task(p, k), eta=eta, N=int(size), runs=runs, seed=(2, p, k, int(size)),
+            method="diffusion", progress=False,
+        )  # fmt: skip
 
 fig, (left, right) = plotting.figure(2)
 said, slopes = [], {}
@@ -351,7 +351,9 @@ for e, ls in ((0.2, "-"), (0.1, "--"), (0.05, "-.")):
     error = (size * (sgd.M[:, -1] ** 2).mean((1, 2)) / gain[-1]).std() / runs**0.5
     predicted = ql.escape_law(task, size, e).v_eff
     ax.plot(points, v, color=PALETTE["sgd"], ls=ls, label=f"SGD, η = {e}")
-    ax.axhline(predicted, ls=":", color=PALETTE["law"], label="v_eff" if e == 0.2 else None)
+    ax.axhline(
+        predicted, ls=":", color=PALETTE["law"], label="$v_{\\mathrm{eff}}$" if e == 0.2 else None
+    )
     said.append(
         f"η = {e}: ends at {number(v[-1])} ± {number(error, 1)}, v_eff = {number(predicted)}"
     )
@@ -387,10 +389,7 @@ later
 eta, N = 0.2, 3000
 law = ql.escape_law(task, N, eta)
 silent = ql.escape_law(task, N, eta, plateau_noise=False)
-times = ql.ensemble(
-    task, eta=eta, alpha=np.linspace(0, law.mean + 12 * law.std, 121), N=N, runs=1000, seed=(4, N),
-    progress=False,
-).escape_times  # fmt: skip
+times = ql.escape_times(task, eta=eta, N=N, runs=1000, seed=(4, N), progress=False)
 
 fig, ax = plotting.figure(width=7)
 plotting.escape_histogram(ax, times, [("law", law, PALETTE["law"])], label="1000 runs of SGD")
@@ -437,10 +436,10 @@ fig, axes = plotting.figure(2, height=3.2)
 said = []
 for ax, (who, size, constraint, method, runs) in zip(axes, cases, strict=True):
     law = ql.escape_law(who, size, 0.1, constraint)
-    times = ql.ensemble(
-        who, eta=0.1, alpha=np.linspace(0, law.mean + 8 * law.std, 161), N=size, runs=runs,
-        seed=(5, size), method=method, constraint=constraint, progress=False,
-    ).escape_times  # fmt: skip
+    times = ql.escape_times(
+        who, eta=0.1, N=size, runs=runs, seed=(5, size), method=method, constraint=constraint,
+        progress=False,
+    )  # fmt: skip
     shown = [("law", law, PALETTE["law"])]
     plotting.escape_histogram(ax, times, shown, bins=25, label=f"{runs} runs of SGD")
     name = f"{constraint}, p = {who.p}, p* = {who.p_star}, N = {number(size)}"
