@@ -8,17 +8,14 @@ from quadlib.state import Overlaps
 from quadlib.task import Task
 
 BALL = Overlaps(np.eye(4), np.full((4, 2), 0.1))
-NOISE = np.subtract(
-    *(drift(Task(4, 2), BALL, 0.3, "spherical", on)[1][0, 0] for on in (True, False))
-)
-
+ON, OFF = (drift(Task(4, 2), BALL, 0.3, "spherical", on)[1][0, 0] for on in (True, False))
+NOISE = ON - OFF
 
 EXERCISES = {
     "01.1": Exercise(
         lambda: 1 / 2, "a sample adds a variance ∝ (η/N)². How many are there in a time 1/η?",
         [(1.0, "independent steps do not add up like that: their variances do."),
-         (-1 / 2, "there are fewer steps at larger η, but each is larger: what wins?")],
-        tolerance=0.1),
+         (-1 / 2, "there are fewer steps at larger η, but each is larger: what wins?")], 0.1),
     "01.2": Exercise(
         lambda: NOISE / 0.1, "take the difference of the two dM, entry 11, over M₁₁ = 0.1.",
         [(-NOISE / 0.1, "the sign: does the noise slow M down or speed it up?"),

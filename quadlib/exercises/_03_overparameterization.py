@@ -20,7 +20,7 @@ EXERCISES = {
     "03.1": Exercise(
         lambda: _saved(4), "take the difference of the means of two laws, with Task(p, 4).",
         [(lambda: -_saved(4), "earlier, so the difference is positive."),
-         (lambda: _saved(2), "the teacher has four units now.")], tolerance=1e-2),
+         (lambda: _saved(2), "the teacher has four units now.")], 1e-2),
     "03.2": Exercise(
         lambda: "b", "choose one of the four letters.",
         [("a", "it escapes first, and then? See the order of the curves at late times."),

@@ -1,9 +1,9 @@
-"""Exercises of the notebooks: `check` an answer, `predict` before a cell shows the outcome.
+"""Exercises: `check` an answer, `predict` before a cell shows the outcome; one file a notebook.
 
-One file a notebook holds its questions. No answer is written down: the library computes it.
+No answer is written down: the library computes it when it is asked.
 """
 
-from quadlib.exercises.checking import Exercise as Exercise
-from quadlib.exercises.checking import check as check
-from quadlib.exercises.prediction import Prediction as Prediction
-from quadlib.exercises.prediction import predict as predict
+from quadlib.exercises.checking import Exercise, check
+from quadlib.exercises.prediction import Prediction as predict
+
+__all__ = ["Exercise", "check", "predict"]

@@ -17,17 +17,10 @@ __all__ = ["Exercise", "check"]
 class Exercise:
     """What a question asks for, and what is said to a wrong answer.
 
-    Attributes
-    ----------
-    answer
-        Computes it: a number, an array of numbers, or the letter of the right statement.
-    hint
-        What to say to a mistake that is not in `hints`.
-    hints
-        Pairs: a usual mistake (a letter, a number, an array, or a function that computes it), and
-        what to say to it. A single number fits if any of those that are wrong is equal to it.
-    tolerance
-        Relative deviation that is accepted (absolute, where the answer is 0).
+    `answer` computes a number, several, or the letter of the right statement. `hints` are pairs:
+    a usual mistake (a letter, a number, several, or a function that computes it), and what to say
+    to it; a single number fits any number that is wrong. `hint` is for all other mistakes.
+    `tolerance` is relative (absolute, where the answer is 0).
     """
 
     answer: Callable[[], Any]
@@ -42,8 +35,8 @@ class Exercise:
             if not isinstance(given, str):
                 return False, f'asked for is a letter in quotes, like "a", got {given!r}.'
             letter = given.strip().lower()
-            found = next((hint for wrong, hint in self.hints if wrong == letter), self.hint)
-            return letter == right, "right." if letter == right else found
+            said = {**dict(self.hints), right: "right."}.get(letter, self.hint)
+            return letter == right, said
         numbers, target = _numbers(given), _numbers(right)
         if numbers is None or numbers.shape != target.shape:
             size = "x".join(map(str, target.shape))
@@ -89,11 +82,6 @@ def check(exercise: str, answer: Any) -> bool:
     -------
     bool
         True if it is right: within 1e-3, relative, unless the question states another tolerance.
-
-    Raises
-    ------
-    ValueError
-        If there is no such exercise.
     """
     names = sorted(path.stem for path in Path(__file__).parent.glob("_[0-9]*.py"))
     name = next((name for name in names if name[1:3] == str(exercise)[:2]), names[0])

@@ -8,15 +8,28 @@ from typing import Any
 
 from quadlib.notation import number
 
-__all__ = ["Prediction", "predict"]
+__all__ = ["Prediction"]
 
 
 class Prediction:
-    """A question with a field for a guess: a number, or one of several outcomes."""
+    """Ask for a guess before the outcome is shown, as a field to fill in; answering is optional.
+
+    Parameters
+    ----------
+    question
+        What is asked, in one sentence.
+    choices
+        Possible outcomes; without them a number is asked for.
+
+    Attributes
+    ----------
+    field
+        Where the guess is; with the library alone, without widgets, set its ``value``.
+    """
 
     def __init__(self, question: str, choices: Sequence[str] = ()) -> None:
         self.question, self.choices = question, tuple(choices)
-        self.field: Any = SimpleNamespace(value=None)  # with the library alone: set its value
+        self.field: Any = SimpleNamespace(value=None)
         self._widget: Any = None
         try:
             import ipywidgets
@@ -34,9 +47,8 @@ class Prediction:
         """Print the guess beside the outcome, a number or one of the choices, and a comment."""
         if self.choices and outcome not in self.choices:
             raise ValueError(f"outcome must be one of {self.choices}, got {outcome!r}; choose one.")
-        quote = "“{}”".format if self.choices else _as_text
+        quote, verb = ("“{}”".format, "it turned out") if self.choices else (_as_text, "it is")
         said, found = quote(self.field.value) if self.field.value else "", quote(outcome)
-        verb = "it turned out" if self.choices else "it is"
         words = f"You said {said}, {verb} {found}" if said else f"{verb.capitalize()} {found}"
         words = f"You said {said}, and so it is" if said == found else words
         print(f"{words}: {comment}" if comment else f"{words}.")
@@ -58,22 +70,3 @@ def _as_text(value: Any) -> str:
         return number(float(Fraction(text)))
     except (ValueError, ZeroDivisionError, OverflowError):
         return str(value)
-
-
-def predict(question: str, choices: Sequence[str] = ()) -> Prediction:
-    """Ask for a guess before the outcome is shown; answering is optional.
-
-    Parameters
-    ----------
-    question
-        What is asked, in one sentence.
-    choices
-        Possible outcomes; without them a number is asked for.
-
-    Returns
-    -------
-    Prediction
-        Shown as a field to fill in. Its ``compare(outcome, comment)`` prints the guess beside the
-        outcome. Where there are no widgets, set its ``field.value``.
-    """
-    return Prediction(question, choices)
