@@ -24,7 +24,7 @@
 #
 # **You need** the plateau, the growth rate and the law of the escape time: [notebook 02](02_escape.ipynb).
 #
-# **Time.** About 75 minutes, and 40 for the exercises.
+# **Time.** About 65 minutes, and 40 for the exercises.
 #
 # | here | in the library | meaning |
 # |---|---|---|

@@ -155,7 +155,7 @@ def test_spread_for_one_teacher_is_that_of_the_logarithm_of_a_chi_square():
     ("task", "N", "eta", "constraint", "error", "message"),
     [
         (ql.Task(4, 2), 10**4, 0.31, "free", ql.NoPlateauError, "plateau to exist"),
-        (ql.Task(1, 4), 10**4, 0.2, "free", ql.NoPlateauError, "random students to reach"),
+        (ql.Task(1, 4), 10**4, 0.2, "free", ql.NoPlateauError, "random weights to reach"),
         (ql.Task(16, 4), 10**4, 0.5, "free", ValueError, "plateau to be left"),
         (ql.Task(1, 1), 10**4, 0.2, "spherical", ValueError, "plateau to be left"),
         (ql.Task(1, 4), 10**4, 0.05, "free", ValueError, "half of the plateau's loss"),
