@@ -6,7 +6,11 @@
 # make upgrade    newest dependencies into constraints.txt, for every Python and system
 # make bench      all benchmarks
 # make notebooks  run every notebook again from its .py
-# make book       the notebooks and the theory as HTML
+# make book       theory, notebooks and reference as HTML, with pictures that move: docs/_build/html
+# make lite       notebooks that run in the browser without a server, in build/lite;
+#                 PYODIDE=folder takes Pyodide and its wheels from there
+# make apps       each explorer on a page of its own, served by Voilà
+# make test-sites  book, lite, apps and course in a browser with the network off
 # make course     what students are handed, and the solutions apart, in build/course
 # make handout    notebooks and theory as PDF, printed from the book, in build/handout
 # make clean      remove what the other targets made, except the environment
@@ -26,19 +30,21 @@ SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau passage 
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test lint test-lowest package upgrade bench notebooks book course handout clean
+.PHONY: lab test lint test-lowest package upgrade bench notebooks book lite apps apps-pages \
+  test-sites course handout clean
 
 lab: $(VENV)/.lab $(LAB_SETTINGS)
 	$(PY) -m jupyterlab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb $(LAB_FLAGS)
 
 test: lint
-	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup --jaxtyping-packages=$(SHAPES) $(TESTS)
+	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup --jaxtyping-packages=$(SHAPES) \
+	  --ignore=tests/sites $(TESTS)
 
 test-lowest: $(VENV)/bin/uv
 	$(VENV)/bin/uv venv --quiet --clear --python $(PY) .venv-lowest
 	$(VENV)/bin/uv pip install --quiet --python .venv-lowest \
 	  --resolution lowest-direct --editable '.[lab,dask,dev]' 'pyparsing<3.3'
-	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(CORES) --dist loadgroup $(TESTS)
+	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(CORES) --dist loadgroup --ignore=tests/sites $(TESTS)
 
 package: $(VENV)/bin/python
 	$(INSTALL) build twine
@@ -54,6 +60,8 @@ package: $(VENV)/bin/python
 upgrade: $(VENV)/bin/uv
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --no-header --no-annotate \
 	  $(addprefix --extra ,lab dask book apps release dev) pyproject.toml --output-file constraints.txt
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --no-header --no-annotate \
+	  --python-version 3.11 docs/lite.in --output-file docs/lite.txt
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
@@ -72,7 +80,20 @@ notebooks: $(VENV)/.dev
 	  --ExecutePreprocessor.coalesce_streams=True notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 book: $(VENV)/.book
-	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(PY) -m sphinx -q -E -W --keep-going -b html docs docs/_build/html
+	$(ONE_THREAD) $(PY) docs/frames.py docs/_build/html/_static/frames
+
+lite: $(VENV)-lite/.lite
+	$(VENV)-lite/bin/python docs/lite.py build/lite $(PYODIDE)
+
+apps: apps-pages
+	JUPYTER_PATH=build/apps/share $(PY) -m voila --template=quadlib build/apps/pages $(APPS_FLAGS)
+
+apps-pages: $(VENV)/.book
+	$(PY) docs/apps.py build/apps
+
+test-sites: book lite apps-pages course $(VENV)/.dev
+	$(ONE_THREAD) QUADLIB_REQUIRE_SITES=1 $(PY) -m pytest -n $(CORES) --dist loadfile tests/sites
 
 course: $(VENV)/.dev
 	$(PY) docs/course.py
@@ -107,7 +128,12 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/.lab
 
 $(VENV)/.book: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(INSTALL) --editable '.[book,lab]'
+	$(INSTALL) --editable '.[apps,book,lab]'
+	@touch $@
+
+$(VENV)-lite/.lite: docs/lite.txt | $(VENV)/bin/python
+	$(PY) -m venv $(VENV)-lite
+	$(VENV)-lite/bin/python -m pip install --quiet --requirement docs/lite.txt
 	@touch $@
 
 $(VENV)/bin/uv: | $(VENV)/bin/python

@@ -1,6 +1,9 @@
-"""The book: theory and notebooks as HTML, which needs no network to be read."""
+"""The book: theory, notebooks and reference as HTML, which needs no network to be read."""
 
+import inspect
 import json
+import operator
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,23 +11,49 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import quadlib
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+import quadlib  # noqa: E402
 
 project = "quadlib"
 author = "quadlib contributors"
-release = quadlib.__version__
+version = release = quadlib.__version__
+repository = "https://github.com/quadlib/quadlib"
 
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "numpydoc", "sphinx.ext.autosummary", "sphinx_copybutton", "sphinx_design"]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
-source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
+# Without ".rst" the pages of the reference are read as Markdown, and come out empty
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
+templates_path = ["_templates"]
+autosummary_generate = True
+# Two pages must not differ by a capital letter only: not every system tells them apart
+autosummary_filename_map = {
+    f"quadlib.{name}": f"quadlib.{name}_class" for name in ("Ensemble", "Plateau")
+}
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+copybutton_exclude = ".linenos, .gp, .go"
+
 html_theme = "sphinx_book_theme"
-html_title = "quadlib"
+html_title = f"quadlib {release}"
+html_baseurl = "https://quadlib.github.io/quadlib/"
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
-html_css_files = [("print.css", {"media": "print"})]
+html_css_files = ["quadlib.css", ("print.css", {"media": "print"})]
+html_js_files = ["quadlib.js"]
 html_theme_options = {
-    "repository_url": "https://github.com/quadlib/quadlib",
+    "repository_url": repository,
+    "repository_branch": "main",
+    "path_to_docs": "docs",
+    **{f"navbar_{place}": [] for place in ("start", "center", "end", "persistent")},
     "use_repository_button": True,
+    "use_edit_page_button": True,
+    "use_issues_button": True,
+    "launch_buttons": {
+        "binderhub_url": "https://mybinder.org",
+        "jupyterlite_url": f"{html_baseurl}lite/lab/index.html",
+        "notebook_interface": "jupyterlab",
+    },
 }
 
 # docs/notebooks is a link to ../notebooks, whose saved outputs are shown as they are.
@@ -33,19 +62,60 @@ nb_execution_mode = "off"
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
 
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
 # MathJax 3.2.2 in one file, from the package mathjax of npm; Apache License 2.0
 mathjax_path = "mathjax/tex-svg.js"
 
+BINDER = "https://mybinder.org/v2/gh/quadlib/quadlib/main?urlpath=lab/tree"
+LITE = f"{html_baseurl}lite/lab/index.html?path="
+WHERE = (
+    "One control moves at a time, the others at rest. To move all of them: "
+    f'<a href="{BINDER}/{{0}}.ipynb">Binder</a>, or <a href="{LITE}{{0}}.ipynb">this browser</a>.'
+)
+# [text](../docs/theory.md#eq-3-4), where text may have brackets; not a picture, not an address
+LINK = re.compile(
+    r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(((?![a-z]+:)[\w./-]*?)(\.md|\.ipynb)?(#[\w-]+)?\)"
+)
 
-def fold_solutions(_app: Sphinx, docname: str, source: list[str]) -> None:
-    """Fold the cells that are folded in JupyterLab: the solutions of exercises."""
-    if docname.startswith("notebooks/"):
-        notebook = json.loads(source[0])
-        for cell in notebook["cells"]:
-            if cell["metadata"].get("jupyter", {}).get("source_hidden"):
-                cell["metadata"].setdefault("tags", []).append("hide-cell")
-        source[0] = json.dumps(notebook)
+
+def anchor(match: re.Match[str]) -> str:
+    """Link as HTML: MyST would not see anchors, and docs/notebooks/ at its real place.
+
+    In the repository docs/ is beside notebooks/, here it is above. A test follows every link.
+    """
+    text, page, _, part = match.groups("")
+    page = page.replace("../docs/", "../") + ".html" * bool(page)
+    return f'<a href="{page}{part}">{text}</a>'
+
+
+def prepare_notebook(_app: Sphinx, docname: str, source: list[str]) -> None:
+    """Fold what is folded in JupyterLab; put its explorer into a strip that moves."""
+    if not docname.startswith("notebooks/"):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            cell["source"] = LINK.sub(anchor, text)
+        if cell["metadata"].get("jupyter", {}).get("source_hidden"):
+            cell["metadata"].setdefault("tags", []).append("hide-cell")
+        explorer = re.search(r"^(?:ql\.)?explorers\.(\w+)\(\)$", text, re.M)
+        for output in cell.get("outputs", []):
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            if explorer and "<img" in html:
+                where = WHERE.format(docname).replace('"', "&quot;")
+                attributes = f'data-explorer="{explorer[1]}" data-where="{where}"'
+                output["data"]["text/html"] = (
+                    f'<div class="quadlib-strip" {attributes}>{html}</div>'
+                )
+    source[0] = json.dumps(notebook)
+
+
+def prepare_page(_app: Sphinx, docname: str, source: list[str]) -> None:
+    """Let links to `<a id="eq-3-4"></a>` pass."""
+    if not docname.startswith("notebooks/"):
+        source[0] = LINK.sub(lambda match: anchor(match) if match[4] else match[0], source[0])
 
 
 def keep_equations(_app: Sphinx, doctree: nodes.document) -> None:
@@ -55,8 +125,51 @@ def keep_equations(_app: Sphinx, doctree: nodes.document) -> None:
         equation[:] = [nodes.Text(f"\\[{equation.astext()}\\]")]
 
 
+def describe(
+    app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Say in one sentence what the page is about; lead the buttons to the files themselves."""
+    if doctree is not None:
+        paragraphs = (p.astext() for p in doctree.findall(nodes.paragraph))
+        text = re.sub(
+            r"\s+", " ", next((p for p in paragraphs if len(p) > 60), quadlib.__doc__ or "")
+        )
+        text = text if len(text) < 200 else f"{text[:197].rpartition(' ')[0]} …"
+        escaped = text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+        context["metatags"] += f'<meta name="description" content="{escaped}">'
+    file = f"docs/{page}.md"
+    if page.startswith("notebooks/"):
+        file = f"{page}.py"
+    elif page.startswith("generated/"):
+        path = page.partition("quadlib.")[2].removesuffix("_class")
+        thing = inspect.unwrap(operator.attrgetter(path)(quadlib))
+        file = str(Path(inspect.getfile(thing)).relative_to(ROOT))
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            url = button.get("url") or ""
+            if "/edit/" in url:
+                button["url"] = f"{repository}/edit/main/{file}"
+            elif url:
+                button["url"] = url.replace("docs/notebooks/", "notebooks/")
+
+
+def write_sitemap(app: Sphinx, error: Exception | None) -> None:
+    """List the pages for search engines."""
+    if error is None and app.builder.name == "html":
+        pages = sorted(app.env.found_docs)
+        lines = "".join(f"<url><loc>{html_baseurl}{page}.html</loc></url>\n" for page in pages)
+        space = "http://www.sitemaps.org/schemas/sitemap/0.9"
+        text = (
+            f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="{space}">\n{lines}</urlset>\n'
+        )
+        (Path(app.outdir) / "sitemap.xml").write_text(text, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Connect the two."""
-    app.connect("source-read", fold_solutions)
+    """Connect them."""
+    app.connect("source-read", prepare_notebook)
+    app.connect("source-read", prepare_page)
     app.connect("doctree-read", keep_equations)
+    app.connect("html-page-context", describe, priority=900)
+    app.connect("build-finished", write_sitemap)
     return {"parallel_read_safe": True}

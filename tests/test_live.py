@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quadlib.live import Caption, Explorer, LiveFigure, frames
+from quadlib.live import Caption, Explorer, LiveFigure
 
 X = np.linspace(0, 1, 200)
 SECONDS = 20  # after which a test that hangs fails
@@ -503,41 +503,6 @@ def test_without_threads_and_loop_one_may_wait(no_threads):
     explorer.gate.set()
     explorer.finish()
     assert explorer.alt_text.endswith("3 runs")
-
-
-def test_frames_run_along_each_control():
-    class Slid(Sine):
-        def build(self):
-            controls = super().build()
-            size = ipywidgets.FloatLogSlider(1.0, min=-1, max=1, step=0.5, readout_format=".2f")
-            return controls | {"flag": ipywidgets.Checkbox(True), "size": size}
-
-    made = list(frames(Slid, 4))
-    values = {}
-    for frame in made:
-        values.setdefault(frame.control, []).append(frame.value)
-    assert values["p"] == [1, 2, 11, 20, 30]  # 13 and 14 would fail
-    assert values["kind"] == ["free", "a<b"]
-    assert values["seed"] == [0, 1, 2, 3]
-    assert values["flag"] == [False, True]
-    assert values["size"] == pytest.approx([0.1, 10**-0.5, 1, 10**0.5, 10])
-    assert [frame.shown for frame in made[-7:]] == [
-        "no",
-        "yes",
-        "0.10",
-        "0.32",
-        "1.00",
-        "3.16",
-        "10.00",
-    ]
-    defaults = {
-        frame.png for frame in made if frame.value in (2, "free", True) and frame.value != 1
-    }
-    assert defaults <= {Slid()._png}
-    assert made[0].label == "student units p"
-    assert made[0].caption.alt.startswith("sin 1x")
-    assert made[2].caption.alt.startswith("sin 11x")
-    assert made[2].png != made[1].png
 
 
 def test_controls_have_names():

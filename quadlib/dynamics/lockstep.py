@@ -169,7 +169,7 @@ class LockstepDiffusion:
         step = np.where(step < left, left / np.ceil(left / step), left)
         draws = np.clip((step * N + 0.5).astype(np.int64), 1, DRAWS)
         noisy = int(task.label_noise > 0)
-        z = np.zeros((len(live), draws.max(), noisy + C.shape[1]))
+        z = np.zeros((len(live), np.max(draws), noisy + C.shape[1]))
         for i, run in enumerate(live):
             self.rngs[run].standard_normal(out=z[i, : draws[i]])
         u = z[:, :, noisy:] @ np.swapaxes(self.L[live], 1, 2)

@@ -101,7 +101,7 @@ class Landscape(Explorer):
             self._hold(np.concatenate([population, eigenvalues]))
             left, right = self.right.get_xlim()
             edges = np.linspace(left, right, 121)
-            edges -= edges[np.abs(edges).argmin()]  # no bin has both signs
+            edges -= edges[np.argmin(np.abs(edges))]  # no bin has both signs
             counts, _ = np.histogram(eigenvalues, edges)
             self._draw_spectrum(
                 self.right, ((edges[1:] + edges[:-1]) / 2)[counts > 0], counts[counts > 0]

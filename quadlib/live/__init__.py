@@ -7,6 +7,5 @@ which keeps its place in the page; what takes longer follows in slices between t
 from quadlib.live.caption import Caption
 from quadlib.live.explorer import Explorer, Pieces
 from quadlib.live.figure import LiveFigure
-from quadlib.live.frames import Frame, frames
 
-__all__ = ["Caption", "Explorer", "Frame", "LiveFigure", "Pieces", "frames"]
+__all__ = ["Caption", "Explorer", "LiveFigure", "Pieces"]

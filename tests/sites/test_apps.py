@@ -1,0 +1,75 @@
+"""Voilà: each explorer on a page, moved by keyboard, asking no other host."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sites import APPS, built
+
+import quadlib as ql
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pytest.importorskip("voila")
+    folder = built(APPS)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "voila", str(folder / "pages"), "--no-browser"]
+    command += [f"--port={port}", "--template=quadlib", "--Voila.ip=127.0.0.1"]
+    log = tmp_path_factory.mktemp("voila") / "log"
+    with log.open("w") as file:
+        environment = os.environ | {"JUPYTER_PATH": str(folder / "share")}
+        server = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/static/", timeout=5)
+                break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                assert server.poll() is None, log.read_text()
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_there_is_a_page_for_every_explorer() -> None:
+    pages = {path.stem.partition("_")[2] for path in (built(APPS) / "pages").glob("*.ipynb")}
+    assert pages == set(ql.explorers.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(ql.explorers.__all__))
+def test_an_explorer_moves_on_its_page(
+    page: Any, address: str, photograph: Callable[..., None], name: str
+) -> None:
+    file: Path = next((APPS / "pages").glob(f"*_{name}.ipynb"))
+    start = time.monotonic()
+    page.goto(f"{address}/voila/render/{file.name}", timeout=120_000)
+    image = page.locator(".quadlib-explorer .quadlib-picture")
+    image.wait_for(timeout=120_000)
+    print(f"{name}: first picture after {time.monotonic() - start:.1f} s")
+    assert page.locator("h1").count() == 1
+    before = image.get_attribute("alt")
+    page.locator(".quadlib-explorer .noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "alt => document.querySelector('.quadlib-picture').alt !== alt", arg=before, timeout=60_000
+    )
+    photograph(page, f"app_{name}")
+
+
+def test_the_list_of_pages_asks_nobody(page: Any, address: str) -> None:
+    page.goto(f"{address}/", timeout=120_000)
+    page.get_by_text("0_tour").first.wait_for(timeout=60_000)
