@@ -1,14 +1,17 @@
 """What a claim is: a statement, predictions, measurements with their errors, and a verdict."""
 
-import html
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Claim", "Effort", "Finding", "Table", "Verdict", "claim"]
+from quadlib.checks import check_choice
+from quadlib.notation import number
+
+__all__ = ["Claim", "Effort", "Finding", "Method", "Table", "Verdict", "claim"]
 
 Effort: TypeAlias = Literal["quick", "full"]
+Method: TypeAlias = Literal["weights", "chain", "diffusion", "ODE", "algebra"]
 
 SIGMAS = 4.0
 """A finding holds within its tolerance and this many standard errors (false alarms: 6e-5)."""
@@ -28,6 +31,12 @@ class Finding:
         Standard error of the measurement; 0 if it is exact.
     tolerance
         Deviation that the theory allows itself (terms it leaves out), in the same units.
+    method
+        What was measured: "weights" is literal SGD, "chain" its exact law in the overlaps,
+        "diffusion" many steps in one, "ODE" the limit N → ∞ or gradient flow, "algebra" the loss
+        and its derivatives.
+    rival
+        What another theory predicts, if there is one.
     """
 
     quantity: str
@@ -35,43 +44,56 @@ class Finding:
     measured: float
     error: float = 0.0
     tolerance: float = 0.0
+    method: Method = "algebra"
+    rival: float | None = None
 
     @property
-    def holds(self) -> bool:
+    def agrees(self) -> bool:
         """Whether measurement and prediction agree."""
         return abs(self.measured - self.predicted) <= self.tolerance + SIGMAS * self.error
 
     @property
-    def sigmas(self) -> float:
-        """Deviation beyond the tolerance, in standard errors."""
-        beyond = abs(self.measured - self.predicted) - self.tolerance
+    def sharp(self) -> bool:
+        """Whether what it accepts is at most a third of the distance to the rival."""
+        accepts = self.tolerance + SIGMAS * self.error
+        return self.rival is None or accepts <= abs(self.predicted - self.rival) / 3
+
+    @property
+    def holds(self) -> bool:
+        """Whether prediction and measurement agree, and could have told the rival."""
+        return self.agrees and self.sharp
+
+    def sigmas(self, value: float) -> float:
+        """Distance of the measurement from a value beyond the tolerance, in standard errors."""
+        beyond = abs(self.measured - value) - self.tolerance
         if beyond <= 0:
             return 0.0
         return beyond / self.error if self.error > 0 and math.isfinite(beyond) else math.inf
 
     @property
     def verdict(self) -> str:
-        """One word, or by how much the claim fails."""
-        return "holds" if self.holds else f"fails by {self.sigmas:.1f} σ"
+        """One word, or what is wrong."""
+        if not self.agrees:
+            return f"fails by {number(self.sigmas(self.predicted), 2)} σ"
+        return "holds" if self.sharp else "too blunt to tell the rival"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim and what was found; shown as a table in a notebook."""
+    """A claim and what was found."""
 
     claim: "Claim"
     findings: tuple[Finding, ...]
 
     @property
     def holds(self) -> bool:
-        """Whether every finding agrees with its prediction."""
+        """Whether every finding does."""
         return all(finding.holds for finding in self.findings)
-
-    def _repr_html_(self) -> str:
-        return Table([self]).to_html()
 
     def __str__(self) -> str:
         return Table([self]).to_markdown()
+
+    _repr_markdown_ = __str__
 
 
 @dataclass(frozen=True)
@@ -95,8 +117,7 @@ class Claim:
 
     def check(self, effort: Effort = "quick") -> Verdict:
         """Measure: in seconds ("quick"), or longer with smaller errors ("full")."""
-        if effort not in ("quick", "full"):
-            raise ValueError(f"effort must be 'quick' or 'full', got {effort!r}; choose one.")
+        check_choice("effort", effort, ("quick", "full"))
         return Verdict(self, tuple(self.measure(effort)))
 
 
@@ -104,17 +125,22 @@ def claim(
     name: str, statement: str, notebook: str
 ) -> Callable[[Callable[[Effort], Iterator[Finding]]], Claim]:
     """Turn a generator of findings into a `Claim`."""
-
-    def decorate(measure: Callable[[Effort], Iterator[Finding]]) -> Claim:
-        return Claim(name, statement, notebook, measure)
-
-    return decorate
+    return lambda measure: Claim(name, statement, notebook, measure)
 
 
 class Table:
-    """Verdicts as one table, in HTML for notebooks and in Markdown for files."""
+    """Verdicts as one table."""
 
-    columns = ("claim", "quantity", "predicted", "measured", "verdict")
+    columns = (
+        "claim",
+        "quantity",
+        "predicted",
+        "measured",
+        "tolerance",
+        "method",
+        "rival",
+        "verdict",
+    )
 
     def __init__(self, verdicts: Iterable[Verdict]) -> None:
         self.verdicts = tuple(verdicts)
@@ -123,17 +149,14 @@ class Table:
         """Cells; the first finding of a claim carries its statement."""
         for verdict in self.verdicts:
             head = f"{verdict.claim.name}: {verdict.claim.statement}"
-            for finding in verdict.findings:
-                measured = _number(finding.measured)
-                if finding.error > 0:
-                    measured += f" ± {finding.error:.1g}"
-                yield (
-                    head,
-                    finding.quantity,
-                    _number(finding.predicted),
-                    measured,
-                    finding.verdict,
-                )
+            for f in verdict.findings:
+                measured = number(f.measured, 4) + (f" ± {number(f.error, 1)}" if f.error else "")
+                rival = "" if f.rival is None else number(f.rival, 4)
+                if f.rival is not None and f.error:
+                    rival += f" ({number(f.sigmas(f.rival), 2)} σ off)"
+                tolerance = number(f.tolerance, 2)
+                predicted = number(f.predicted, 4)
+                yield head, f.quantity, predicted, measured, tolerance, f.method, rival, f.verdict
                 head = ""
 
     def to_markdown(self) -> str:
@@ -142,22 +165,4 @@ class Table:
         lines += [tuple(cell.replace("|", "\\|") for cell in row) for row in self.rows()]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
-    def to_html(self) -> str:
-        """Return an HTML table."""
-
-        def line(cells: tuple[str, ...], tag: str) -> str:
-            return "<tr>" + "".join(_cell(cell, tag) for cell in cells) + "</tr>"
-
-        body = "".join(line(row, "td") for row in self.rows())
-        return f"<table><thead>{line(self.columns, 'th')}</thead><tbody>{body}</tbody></table>"
-
-    _repr_html_ = to_html
-    __str__ = to_markdown
-
-
-def _cell(text: str, tag: str) -> str:
-    return f'<{tag} style="text-align:left">{html.escape(text)}</{tag}>'
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else f"{value:.4g}"
+    __str__ = _repr_markdown_ = to_markdown

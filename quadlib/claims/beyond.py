@@ -1,29 +1,22 @@
-"""Past the plain task: unequal teachers, label noise, learning rates past η_c, and N = 1e12."""
+"""Past the plain task: unequal teachers, label noise, three learning rates, and N = 1e12."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib.claims.base import Effort, Finding, claim
+from quadlib.claims.base import Effort, Finding, Method, claim
+from quadlib.claims.measure import escapes, of_sample, runs_away, sgd, turning, where
 from quadlib.dynamics.ode import integrate
-from quadlib.ensemble import ensemble
 from quadlib.escape import escape_law
-from quadlib.plateau import critical_learning_rate, plateau
-from quadlib.shapes import Array
+from quadlib.late_time import late_time_law
+from quadlib.plateau import plateau
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
-from quadlib.trajectory import DivergenceError, Trajectory
+from quadlib.thresholds import learning_rates
 
-__all__ = ["any_N", "floor", "past_eta_c", "staircase"]
+__all__ = ["staircase", "floor", "past_eta_c", "any_N"]  # noqa: RUF022
 
 _HOME = "06_beyond"
-_T = [1.6, 1.0, 0.4]
-
-
-def learned(run: Trajectory) -> Array:
-    """Squared length of each column of M, relative to that of a zero-loss solution, T diagonal."""
-    p, k = run.task.p, run.task.p_star
-    return np.asarray((run.M**2).sum(-2) * k / (p * np.diag(run.task.T) ** 2))
 
 
 @claim(
@@ -32,132 +25,89 @@ def learned(run: Trajectory) -> Array:
     _HOME,
 )
 def staircase(effort: Effort) -> Iterator[Finding]:
-    """Growth rates on the plateau against (3.4), and the order in every run of SGD."""
-    task, eta = Task(6, 3, _T), 0.05
-    level = plateau(task, eta)
+    """The order in every run of SGD, and growth rates on the plateau against (3.4)."""
+    T, eta, N, runs = [1.6, 1.0, 0.4], 0.1, 2000, 300 if effort == "full" else 40
+    task, alpha = Task(6, 3, T), np.arange(301.0)
+    learned = (sgd(task, eta, N, runs, "chain", 15, alpha=alpha).M ** 2).sum(-2)
+    learned *= 3 / (6 * np.square(T))  # 1 at a solution
+    times = (learned > 0.5).argmax(1)
+    ordered = (np.diff(times, axis=1) > 0).all(1) & (learned[:, -1] > 0.5).all(1)
+    name = f"share of runs that learn them in this order, {where(task, eta, N)} (rival: any order)"
+    yield Finding(name, 1.0, float(ordered.mean()), method="chain", rival=1 / 6)
+    eta, level = 0.05, plateau(task, 0.05)
     # From the plateau itself, with M so small that it stays linear: the ODE alone
-    M = 1e-9 * np.random.default_rng(0).standard_normal((6, 3))
-    run = integrate(task, Overlaps(level.q * np.eye(6), M), eta=eta, alpha=[0.0, 20.0])
-    growth = np.log(np.linalg.norm(run.M[1], axis=0) / np.linalg.norm(run.M[0], axis=0)) / 20
-    s = level.q - sum(_T) / 3
-    for r, t in enumerate(_T):
-        rate = -2 * eta * (s + 2 * level.q / 6 - 2 * t / 3)
-        yield Finding(f"growth rate of M for T_r = {t}", rate, float(growth[r]), tolerance=1e-5)
-    runs = 400 if effort == "full" else 60
-    found = ensemble(
-        task,
-        eta=eta,
-        alpha=np.linspace(0, 900, 451),
-        N=10**6,
-        runs=runs,
-        seed=0,
-        method="diffusion",
-        progress=False,
-    )
-    parts = (found.M**2).sum(-2) * 3 / (6 * np.square(_T))
-    times = found.alpha[(parts > 0.5).argmax(1)]
-    ordered = (np.diff(times, axis=1) > 0).all(1) & (parts[:, -1] > 0.5).all(1)
-    yield Finding(
-        "SGD runs that learn them in this order, p = 6, N = 1e6", runs, int(ordered.sum())
-    )
+    start = Overlaps(level.q * np.eye(6), 1e-9 * np.random.default_rng(0).standard_normal((6, 3)))
+    M = integrate(task, start, eta=eta, alpha=[0.0, 20.0]).M
+    growth = np.log(np.linalg.norm(M[1], axis=0) / np.linalg.norm(M[0], axis=0)) / 20
+    for t, measured in zip(T, growth, strict=True):
+        rate = -2 * eta * (level.q - 1 + 2 * level.q / 6 - 2 * t / 3)
+        name, rival = f"growth rate of M for T_r = {t} (rival: equal rates)", rate + 4 * eta / 3
+        rival = rival - 4 * eta * t / 3
+        yield Finding(name, rate, float(measured), 0.0, 1e-5, "ODE", None if t == 1 else rival)
 
 
 @claim("floor", "Label noise ν leaves a loss of (ν/2)/(1 − φ(η)), to first order in ν.", _HOME)
 def floor(effort: Effort) -> Iterator[Finding]:
-    """End of the ODE, and of the exact chain at finite N."""
-    noise = 0.01
-    for task, eta in (
-        (Task(2, 2, label_noise=noise), 0.1),
-        (Task(2, 2, [1.5, 0.5], noise), 0.1),
-        (Task(4, 2, label_noise=noise), 0.05),
-    ):
-        run = integrate(task, random_overlaps(task, 10**4, 1), eta=eta, alpha=[3000.0])
-        t = np.diag(task.T)
-        name = f"ODE, p = {task.p}, T = diag({t[0]:g}, {t[1]:g}), η = {eta}"
-        predicted = floor_prediction(task, eta)
-        yield Finding(name, predicted, float(run.loss[-1]), 0.0, 10 * noise * predicted)
-    task, eta = Task(2, 2, label_noise=noise), 0.1
-    runs = 100 if effort == "full" else 20
-    late = ensemble(
-        task,
-        eta=eta,
-        alpha=np.linspace(100, 200, 11),
-        N=500,
-        runs=runs,
-        seed=1,
-        progress=False,
-    ).loss.mean(1)
-    predicted = floor_prediction(task, eta)
-    yield Finding(
-        "SGD, exact chain, p = p* = 2, N = 500, η = .1",
-        predicted,
-        float(late.mean()),
-        float(late.std(ddof=1) / np.sqrt(runs)),
-        tolerance=0.05 * predicted,  # order ν, and p p*/N
-    )
-
-
-def floor_prediction(task: Task, eta: float) -> float:
-    """(ν/2)/(1 − φ), φ = (2η/p*) Σ_r T_r/(1 − 4ηT_r/p*)."""
-    t, k = np.linalg.eigvalsh(task.T), task.p_star
-    phi = 2 * eta / k * (t / (1 - 4 * eta * t / k)).sum()
-    return float(task.label_noise / 2 / (1 - phi))
+    """End of the exact chain at finite N, and of the ODE."""
+    noise, eta, N, runs = 0.01, 0.1, 1000, 200 if effort == "full" else 30
+    for p, T in ((2, None), (3, [1.5, 0.5])):
+        task = Task(p, 2, T, noise)
+        predicted, alpha = late_time_law(task, eta).floor, np.linspace(400, 600, 11)
+        late = sgd(task, eta, N, runs, "chain", 16, alpha=alpha).loss.mean(1)
+        name = (
+            f"loss that remains, ν = {noise}, {{}}, T = {task.T.diagonal().tolist()} (rival: ν/2)"
+        )
+        yield of_sample(name.format(where(task, eta, N)), predicted, late, 0.03, "chain", noise / 2)
+        end = integrate(task, random_overlaps(task, 10**4, 1), eta=eta, alpha=[3000.0]).loss[0]
+        name = name.format(f"ODE, {where(task, eta)}")
+        yield Finding(name, predicted, float(end), 0.0, 0.02 * predicted, "ODE", noise / 2)
 
 
 @claim(
     "past-eta-c",
-    "Past η_c the ODE leaves zero loss and settles above it; past the last plateau it diverges.",
+    "Past η_c the ODE leaves zero loss and, with surplus units, settles above it; past η_d it runs "
+    "away from its plateau; past η_p there is none.",
     _HOME,
 )
 def past_eta_c(effort: Effort) -> Iterator[Finding]:
-    """Below, between and above the two learning rates, p = 4, p* = 2."""
-    task = Task(4, 2)
-    critical = critical_learning_rate(task)
-    start = random_overlaps(task, 10**6, 1)
-    below = integrate(task, start, eta=0.9 * critical, alpha=[2000.0])
-    between = integrate(task, start, eta=1.1 * critical, alpha=[1900.0, 2000.0])
-    yield Finding("η = 0.9 η_c: loss at α = 2000", 0.0, float(below.loss[-1]), tolerance=1e-4)
-    yield Finding(
-        "η = 1.1 η_c: change of the loss from α = 1900 to 2000, relative",
-        0.0,
-        float(between.loss[1] / between.loss[0] - 1),
-        tolerance=1e-3,
-    )
-    yield Finding("η = 1.1 η_c: loss above 0.1 at the end", 1, int(between.loss[-1] > 0.1))
-    diverged = 0
-    try:
-        integrate(task, start, eta=1.3 * critical, alpha=[2000.0])
-    except DivergenceError:
-        diverged = 1
-    yield Finding("η = 1.3 η_c, past the last plateau: the ODE diverges", 1, diverged)
-    runs = 50
-    found = ensemble(
-        task, eta=1.3 * critical, alpha=[50.0], N=2000, runs=runs, seed=0, progress=False
-    )
-    yield Finding("and so do SGD runs, N = 2000", runs, int(found.diverged.sum()))
+    """Runs on both sides of the three learning rates."""
+    task, rates = Task(4, 2), learning_rates(Task(4, 2))
+    for said, eta, N, alpha, predicted in (
+        ("below η_c", 0.2, 10**4, 60.0, 0.0),
+        ("η_d < η < η_p", (rates.runaway + rates.plateau) / 2, 2000, 600.0, 1.0),
+        ("past η_p", 0.31, 2000, 300.0, 1.0),
+    ):
+        runs = sgd(task, eta, N, 300 if effort == "full" else 40, "chain", 17, alpha=[alpha])
+        name = f"share of SGD runs that diverge, {where(task, eta, N)}, {said}"
+        share = float(runs.diverged.mean())
+        yield Finding(name, predicted, share, method="chain", rival=1 - predicted)
+    start, eta = random_overlaps(task, 10**6, 1), 1.1 * rates.critical
+    before, end = integrate(task, start, eta=eta, alpha=[1900.0, 2000.0]).loss
+    name = f"ODE, {where(task, eta)}: the loss at α = 2000 is that at α = 1900 (rival: zero)"
+    yield Finding(name, float(before), float(end), 0.0, 1e-3 * float(before), "ODE", 0.0)
+    for p in (2, 8):
+        task, rates = Task(p, 1), learning_rates(Task(p, 1))
+
+        def leaves(eta: float, task: Task = task) -> bool:
+            M = np.full((task.p, 1), 1e-3 / np.sqrt(task.p))
+            return runs_away(task, Overlaps(plateau(task, eta).q * np.eye(task.p), M), eta, 2000.0)
+
+        measured = turning(rates.critical, rates.plateau, 5e-4, leaves)
+        name = f"η_d, p = {p}, p* = 1, by the ODE from its plateau (rival: η_p)"
+        slack = 2e-3 * measured
+        yield Finding(name, rates.runaway, measured, 0.0, slack, "ODE", rates.plateau)
 
 
 @claim("any-N", "One law of the escape time holds from N = 1e3 to 1e12.", _HOME)
 def any_N(effort: Effort) -> Iterator[Finding]:
-    """Mean escape time against the law, by the diffusion."""
-    task, eta = Task(4, 2), 0.1
-    runs = 2000 if effort == "full" else 300
-    for N in (10**3, 10**6, 10**9, 10**12):
-        law = escape_law(task, N, eta)
-        times = ensemble(
-            task,
-            eta=eta,
-            alpha=np.arange(0, law.mean + 12 * law.std, 0.25),
-            N=N,
-            runs=runs,
-            seed=2,
-            method="diffusion",
-            progress=False,
-        ).escape_times
-        yield Finding(
-            f"mean escape time, N = {N:.0e}, p = 4, p* = 2, η = .1",
-            law.mean,
-            float(times.mean()),
-            float(times.std(ddof=1) / np.sqrt(runs)),
-            tolerance=0.01 * law.mean,
-        )
+    """Mean escape time against the law, with independent random numbers at each N."""
+    task, eta, runs = Task(4, 2), 0.1, 2000 if effort == "full" else 300
+    cases: tuple[tuple[int, Method], ...] = (
+        (10**3, "chain"), (10**4, "chain"), (10**6, "diffusion"), (10**12, "diffusion"),
+    )  # fmt: skip
+    for N, method in cases:
+        law, first = escape_law(task, N, eta), escape_law(task, 10**3, eta).mean
+        slow = first + 2 / (8 * eta) * float(np.log(N / 10**3)) if N > 10**4 else None
+        name = f"mean escape time, {where(task, eta, N)} (rival: from N = 1000 on at p*/8η)"
+        times = escapes(task, eta, N, runs, method, 18)
+        yield of_sample(name, law.mean, times, 0.01, method, slow)

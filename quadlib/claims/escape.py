@@ -5,37 +5,27 @@ from collections.abc import Iterator
 import numpy as np
 
 from quadlib.checks import Constraint
-from quadlib.claims.base import Effort, Finding, claim
+from quadlib.claims.base import Effort, Finding, Method, claim
+from quadlib.claims.measure import (
+    escapes,
+    mean,
+    of_sample,
+    runs_away,
+    sgd,
+    spread,
+    turning,
+    where,
+)
 from quadlib.dynamics.ode import integrate
-from quadlib.ensemble import Ensemble, ensemble
 from quadlib.escape import escape_law
-from quadlib.plateau import plateau
+from quadlib.notation import number
+from quadlib.plateau import last_learning_rate, plateau
 from quadlib.state import Overlaps
 from quadlib.task import Task
-from quadlib.trajectory import DivergenceError
 
-__all__ = [
-    "existence",
-    "largest_learning_rate",
-    "law_of_escape",
-    "logarithm",
-    "on_plateau",
-    "plateau_noise",
-]
+__all__ = ["on_plateau", "law_of_escape", "plateau_noise", "logarithm", "existence"]  # noqa: RUF022
 
 _HOME = "02_escape"
-
-
-def escapes(
-    task: Task, eta: float, N: int, runs: int, seed: int, constraint: Constraint = "free"
-) -> Ensemble:
-    """Return runs that all have time to escape; every sample at small N, else the diffusion."""
-    law = escape_law(task, N, eta, constraint)
-    return ensemble(
-        task, eta=eta, alpha=np.linspace(0.0, law.mean + 10 * law.std, 201), N=N, runs=runs,
-        seed=seed, constraint=constraint, progress=False,
-        method="overlaps" if N < 10**4 else "diffusion",
-    )  # fmt: skip
 
 
 @claim(
@@ -45,33 +35,36 @@ def escapes(
     _HOME,
 )
 def on_plateau(effort: Effort) -> Iterator[Finding]:
-    """Gradient flow from a tiny M against (3.1) and (3.2); SGD against (3.3) and (3.4)."""
-    for p, k in ((1, 1), (4, 2), (8, 3)):
-        task, eta = Task(p, k), 0.05
+    """SGD against (3.3) and (3.4), gradient flow from a tiny M against (3.1) and (3.2)."""
+    more = 10 if effort == "full" else 1
+    for p, k in ((4, 2), (8, 2)):
+        task, eta, N = Task(p, k), 0.2, 30_000
+        level, flow = plateau(task, eta), plateau(task)
+        start = Overlaps(flow.q * np.eye(p), np.zeros((p, k)))
+        rest = sgd(task, eta, N, 40 * more, "chain", 5, alpha=[6.0], start=start)
+        name = f"loss at α = 6, {where(task, eta, N)} (rival: without η² term)"
+        yield of_sample(name, level.loss, rest.loss[:, 0], 0.003, "chain", flow.loss)
+        N, end, M = 10**4, 3.0, np.full((p, k), 0.02)
+        start = Overlaps(level.q * np.eye(p), M)
+        grown = sgd(task, eta, N, 200 * more, "chain", 6, alpha=[end], start=start)
+        gain, error = mean((grown.M[:, 0] * M).sum((1, 2)) / (M**2).sum())
+        yield Finding(
+            f"growth rate of ⟨M⟩, {where(task, eta, N)} (rival: 4η/p*)", level.escape_rate,
+            float(np.log(gain)) / end, error / gain / end, 0.01, "chain", 4 * eta / k,
+        )  # fmt: skip
+    for p, k in ((4, 2), (8, 3)):
+        task, eta, alpha = Task(p, k), 0.05, np.array([100.0, 150.0])
         start = Overlaps(np.eye(p), np.full((p, k), 1e-9))
-        # Norms are adjusted to e^{-4ηα}
-        alpha = [100.0, 150.0] if k > 1 else [60.0, 80.0]
         run = integrate(task, start, eta=eta, alpha=alpha, gradient_noise=False, rtol=1e-10)
-        where = f"gradient flow, p = {p}, p* = {k}"
-        yield Finding(f"level, {where}", 1 / (p + 2) + 1 / k, run.loss[0], 0.0, 2e-5)
-        grown = np.log(run.M[:, 0, 0] / 1e-9)
-        rate = (grown[1] - grown[0]) / (alpha[1] - alpha[0])
-        yield Finding(f"growth rate / η, {where}", 4 / k, rate / eta, 0.0, 1e-4)
-        prefactor = float(np.exp(grown[0] - 4 * eta * alpha[0] / k))
-        yield Finding(f"prefactor √(q/q₀), {where}", (p / (p + 2)) ** 0.5, prefactor, 0.0, 1e-4)
-    runs, N = 400 if effort == "full" else 100, 10**10
-    for p, k in ((4, 2), (2, 2)):
-        task, eta = Task(p, k), 0.1
-        level, alpha = plateau(task, eta), [30.0, 45.0]
-        sgd = ensemble(
-            task, eta=eta, alpha=alpha, N=N, runs=runs, seed=p, method="diffusion", progress=False
-        )
-        # The loss drop (4.6) is far below the error here
-        where = f"SGD, p = {p}, p* = {k}, η = {eta}, N = 1e10"
-        yield Finding(f"level, {where}", level.loss, *_mean(sgd.loss[:, 0]), 1e-5)
-        grown = np.log((sgd.M**2).sum((2, 3))) / 2
-        rates = (grown[:, 1] - grown[:, 0]) / (alpha[1] - alpha[0])
-        yield Finding(f"growth rate, {where}", level.escape_rate, *_mean(rates), 1e-4)
+        low, high = np.log(run.M[:, 0, 0] / 1e-9)
+        for name, predicted, measured, rival in (
+            ("level: fixed norms", 1 / (p + 2) + 1 / k, run.loss[0], 1 / p + 1 / k),
+            ("growth rate / η: 4/p", 4 / k, (high - low) / (50 * eta), 4 / p),
+            ("√(q/q₀): 1", (p / (p + 2)) ** 0.5, np.exp(low - 4 * eta * alpha[0] / k), 1.0),
+        ):
+            what, _, other = name.partition(": ")
+            name = f"{what}, gradient flow, p = {p}, p* = {k} (rival: {other})"
+            yield Finding(name, predicted, float(measured), 0.0, 1e-4, "ODE", rival)
 
 
 @claim(
@@ -81,64 +74,50 @@ def on_plateau(effort: Effort) -> Iterator[Finding]:
     _HOME,
 )
 def law_of_escape(effort: Effort) -> Iterator[Finding]:
-    """Ensembles against the law, within 1 % and 10 %."""
-    more = 5 if effort == "full" else 1
-    cases: tuple[tuple[int, int, float, int, int, Constraint], ...] = (
-        (2, 2, 0.1, 1000, 200, "free"),
-        (2, 2, 0.1, 1000, 200, "spherical"),
-        (4, 2, 0.1, 10**8, 250, "free"),
-        (8, 4, 0.1, 10**8, 120, "free"),
-        (4, 2, 0.1, 10**12, 250, "free"),
+    """Ensembles against the law, within 1 % and 5 %."""
+    cases: tuple[tuple[int, int, int, int, Constraint, Method], ...] = (
+        (2, 2, 1000, 600, "free", "chain"),
+        (2, 2, 1000, 800, "spherical", "chain"),
+        (8, 4, 3000, 120, "free", "chain"),
+        (4, 2, 10**12, 300, "free", "diffusion"),
     )
-    for p, k, eta, N, runs, constraint in cases:
-        task = Task(p, k)
+    for p, k, N, runs, constraint, method in cases:
+        task, eta, runs = Task(p, k), 0.1, runs * (5 if effort == "full" else 1)
         law = escape_law(task, N, eta, constraint)
-        times = escapes(task, eta, N, more * runs, N % 89, constraint).escape_times
-        where = f"p = {p}, p* = {k}, η = {eta}, N = {N:.0e}, {constraint}"
-        yield Finding(f"mean escape time, {where}", law.mean, *_mean(times), 0.01 * law.mean)
-        yield Finding(f"its standard deviation, {where}", law.std, *_std(times), 0.1 * law.std)
+        other = escape_law(task, N, eta, "spherical" if constraint == "free" else "free").mean
+        times = escapes(task, eta, N, runs, method, 9, constraint)
+        name = f"escape time, {where(task, eta, N)}, {constraint}"
+        rival = other if abs(other / law.mean - 1) > 0.05 else None
+        yield of_sample(f"mean {name} (rival: other norms)", law.mean, times, 0.01, method, rival)
+        name = f"spread of the {name} (rival: 0, the ODE)"
+        yield of_sample(name, law.std, times, 0.05, method, 0.0, spread)
 
 
 @claim(
     "plateau noise",
-    "The noise collected on the plateau is as large as the random start: it lets runs escape "
+    "The noise collected on the plateau is of the order of the random start: it lets runs escape "
     "earlier, at any N, and the law without it is rejected.",
     _HOME,
 )
 def plateau_noise(effort: Effort) -> Iterator[Finding]:
-    """v_eff from runs of SGD, and the two laws against the same escape times."""
-    runs, N, task = 2000 if effort == "full" else 400, 10**10, Task(4, 2)
-    for eta, alpha in ((0.05, 60.0), (0.1, 30.0), (0.2, 20.0)):
-        law = escape_law(task, N, eta)
+    """v_eff from the size of M in SGD, while it is small."""
+    task = Task(4, 2)
+    cases: tuple[tuple[float, float, int, int, Method], ...] = (
+        (0.2, 6.0, 10**4, 150, "chain"),
+        (0.1, 12.0, 10**4, 500, "chain"),
+        (0.05, 60.0, 10**10, 1200, "diffusion"),
+    )
+    for eta, alpha, N, runs, method in cases:
+        runs *= 10 if effort == "full" else 1
         start = Overlaps(np.eye(4), np.full((4, 2), 1e-9))
         ode = integrate(task, start, eta=eta, alpha=[alpha], rtol=1e-10)
-        gain = (ode.M[0, 0, 0] / 1e-9) ** 2
-        sgd = ensemble(
-            task, eta=eta, alpha=[alpha], N=N, runs=runs, seed=4, method="diffusion", progress=False
-        )
-        v = N * (sgd.M[:, 0] ** 2).mean((1, 2)) / gain
-        yield Finding(
-            f"v_eff = N⟨M²⟩ / (growth of the ODE)², p = 4, p* = 2, η = {eta}, N = 1e10",
-            law.v_eff,
-            *_mean(v),
-            # What a step of the diffusion makes of the norm stage
-            0.02 * law.v_eff,
-        )
-    eta, N = 0.1, 10**8
-    law = escape_law(task, N, eta)
-    bare = escape_law(task, N, eta, plateau_noise=False)
-    mean, error = _mean(escapes(task, eta, N, runs, 5).escape_times)
-    where = f"p = {task.p}, p* = {task.p_star}, η = {eta}, N = 1e8"
-    lead = bare.mean - law.mean
-    yield Finding(
-        f"lead over the law without plateau noise, {where}",
-        lead,
-        bare.mean - mean,
-        error,
-        0.005 * law.mean,
-    )
-    rejected = bare.mean - mean > 4 * error
-    yield Finding(f"the law without plateau noise rejected at 4 σ (1: yes), {where}", 1, rejected)
+        M = sgd(task, eta, N, runs, method, 4, alpha=[alpha]).M[:, 0]
+        yield of_sample(
+            f"v_eff = N⟨M²⟩ / (growth of the ODE)² at α = {alpha:g}, {where(task, eta, N)} "
+            "(rival: 1, no noise)",
+            escape_law(task, N, eta).v_eff,
+            N * (M**2).mean((1, 2)) / (ode.M[0, 0, 0] / 1e-9) ** 2, 0.02, method, 1.0,
+        )  # fmt: skip
 
 
 @claim(
@@ -147,68 +126,45 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
     _HOME,
 )
 def logarithm(effort: Effort) -> Iterator[Finding]:
-    """Slope of the mean, ratio of the spreads, over eight decades of N."""
-    runs = 1500 if effort == "full" else 300
-    for p, k, eta in ((4, 2, 0.005), (4, 2, 0.05), (2, 1, 0.05)):
-        task, ends = Task(p, k), (10**4, 10**12)
-        times = [escapes(task, eta, N, runs, 7).escape_times for N in ends]
-        (low, low_error), (high, high_error) = map(_mean, times)
-        span = np.log(ends[1] / ends[0])
-        slope, error = (high - low) / span, float(np.hypot(low_error, high_error) / span)
-        where = f"p = {p}, p* = {k}, η = {eta}, N = 1e4 … 1e12"
-        rate = plateau(task, eta).escape_rate
-        yield Finding(f"slope × 2r, {where}", 1.0, slope * 2 * rate, error * 2 * rate, 0.01)
-        if eta < 0.01:
-            small = k / (8 * eta)
-            yield Finding(f"slope / (p*/8η), {where}", 1.0, slope / small, error / small, 0.01)
-        (first, first_error), (last, last_error) = map(_std, times)
-        ratio = last / first
-        relative = float(np.hypot(first_error / first, last_error / last))
-        yield Finding(f"ratio of the spreads, {where}", 1.0, ratio, ratio * relative, 0.05)
+    """Slope of the mean and ratio of the spreads, from independent runs at two sizes."""
+    cases: tuple[tuple[int, float, tuple[int, int], int, Method], ...] = (
+        (1, 0.1, (300, 30_000), 100, "chain"),
+        (2, 0.1, (300, 10_000), 200, "chain"),
+        (2, 0.1, (10**4, 10**12), 900, "diffusion"),
+        (2, 0.005, (10**4, 10**12), 150, "diffusion"),
+    )
+    for k, eta, ends, runs, method in cases:
+        task, runs = Task(4, k), runs * (5 if effort == "full" else 1)
+        # At small η 2r is 8η/p*
+        rate = plateau(task, eta).escape_rate if eta > 0.01 else 4 * eta / k
+        low, high = (escapes(task, eta, N, runs, method, 7) for N in ends)
+        (first, first_error), (last, last_error) = mean(low), mean(high)
+        scale = 2 * rate / float(np.log(ends[1] / ends[0]))
+        name = f"{where(task, eta, ends[0])} … {number(ends[1])}"
+        yield Finding(
+            f"slope of ⟨α_esc⟩ in ln N, times {'2r' if eta > 0.01 else '8η/p*'}, {name} "
+            "(rival: p in place of p*)",
+            1.0, (last - first) * scale, float(np.hypot(first_error, last_error)) * scale, 0.02,
+            method, 4 / k,
+        )  # fmt: skip
+        if method == "diffusion" and eta > 0.01:
+            (narrow, first_error), (wide, last_error) = spread(low), spread(high)
+            error = wide / narrow * float(np.hypot(first_error / narrow, last_error / wide))
+            yield Finding(
+                f"ratio of the spreads, {name} (rival: as √ln N)", 1.0, wide / narrow, error, 0.02,
+                method, float(np.sqrt(np.log(ends[1]) / np.log(ends[0]))),
+            )  # fmt: skip
 
 
 @claim("existence", "Above a learning rate that grows with p and p* there is no plateau.", _HOME)
 def existence(effort: Effort) -> Iterator[Finding]:
     """The bound (3.6) against the learning rate at which the ODE's norms run away."""
     for p, k in ((1, 1), (1, 4), (4, 2), (16, 4)):
-        measured = learning_rate_of_runaway(Task(p, k), 1e-3 if effort == "full" else 4e-3)
-        predicted = largest_learning_rate(p, k)
+        task, predicted = Task(p, k), last_learning_rate(Task(p, k), "free")
+        start = Overlaps(0.1 * np.eye(p), np.zeros((p, k)))
+        # Just above it the norms take long to run away
+        measured = turning(0.02, 1.0, 4e-3, lambda eta: runs_away(task, start, eta, 100 / eta))  # noqa: B023
         yield Finding(
-            f"largest η with a plateau, p = {p}, p* = {k}",
-            predicted,
-            measured,
-            tolerance=0.01 * predicted,  # just above it the norms take long to run away
-        )
-
-
-def largest_learning_rate(p: int, p_star: int) -> float:
-    """Return the bound (3.6) on η for T = I, free."""
-    rho, h = (p + 4) / (p + 2), 1 + 2 / p_star
-    return float(1 / (2 * (rho - 1 + np.sqrt((rho - 1) ** 2 + rho * h - 1))))
-
-
-def learning_rate_of_runaway(task: Task, width: float) -> float:
-    """Bisect η between norms that settle and norms that run away, from small students."""
-    start = Overlaps(0.1 * np.eye(task.p), np.zeros((task.p, task.p_star)))
-    low, high = 0.02, 1.0
-    while high - low > width * low:
-        eta = (low + high) / 2
-        try:
-            integrate(task, start, eta=eta, alpha=100 / eta, rtol=1e-6)
-            low = eta
-        except DivergenceError:
-            high = eta
-    return (low + high) / 2
-
-
-def _mean(values: np.ndarray) -> tuple[float, float]:
-    """Mean and its standard error."""
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-
-
-def _std(values: np.ndarray) -> tuple[float, float]:
-    """Standard deviation and its standard error, by the fourth moment."""
-    square = (values - values.mean()) ** 2
-    variance = square.mean()
-    error = square.std(ddof=1) / np.sqrt(len(values)) / (2 * np.sqrt(variance))
-    return float(np.sqrt(variance)), float(error)
+            f"largest η with a plateau, p = {p}, p* = {k} (rival: η_c)", predicted, measured, 0.0,
+            0.01 * predicted, "ODE", k / (2 * (k + 2)) if p >= k else None,
+        )  # fmt: skip

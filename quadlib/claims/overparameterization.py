@@ -1,125 +1,82 @@
-"""More students than teachers: what that changes on the plateau, and what it changes after it."""
+"""More units than the teacher has: what that changes on the plateau, and what after it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from quadlib.checks import Constraint
-from quadlib.claims.base import Effort, Finding, claim
+from quadlib.claims.base import Effort, Finding, Method, claim
+from quadlib.claims.measure import escapes, mean, of_sample, sgd, turning, where
 from quadlib.dynamics.flow import gradient_flow
 from quadlib.dynamics.ode import integrate
-from quadlib.ensemble import Ensemble, ensemble
-from quadlib.escape import EscapeLaw, escape_law
+from quadlib.escape import escape_law
 from quadlib.late_time import late_time_law
-from quadlib.plateau import check_solvable, plateau
-from quadlib.shapes import Array
+from quadlib.plateau import critical_learning_rate, plateau
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
-from quadlib.trajectory import Trajectory
 
-__all__ = ["C2", "critical", "late_times", "prefactor", "spherical"]
+__all__ = ["C2", "prefactor", "late_times", "critical", "spherical"]  # noqa: RUF022
 
 _HOME = "03_overparameterization"
-_ETA, _P_STAR = 0.05, 2
+_ETA, _K = 0.05, 2
 
 
-def nested_start(
-    p_star: int, N: int, p: int, largest: int, constraint: Constraint = "free", seed: int = 0
-) -> Overlaps:
-    """Return the first p of `largest` random students: more students, the others unchanged."""
-    full = random_overlaps(Task(largest, p_star), N, seed, constraint=constraint)
-    return Overlaps(full.Q[:p, :p], full.M[:p])
+def _scale(p: int) -> float:
+    """A N of L_plateau − L = A e^{2rα}: p p* v_eff times what the ODE makes of ‖M(0)‖² = 1, (4.7).
 
-
-def near_solution(task: Task, size: float) -> Overlaps:
-    """Return a zero-loss state (5.4) plus a little noise in the units that the teacher uses."""
-    check_solvable(task.p, task.p_star)
-    O = np.eye(task.p, task.p_star)
-    scale = task.p / task.p_star
-    return Overlaps(scale * O @ task.T @ O.T + size * O @ O.T, np.sqrt(scale) * O @ task.T)
-
-
-def escapes(
-    p: int, N: int, runs: int, constraint: Constraint = "free", eta: float = _ETA, seed: int = 0
-) -> tuple[Ensemble, EscapeLaw]:
-    """Return runs of SGD that learn two teachers, recorded around their escape, and its law."""
-    task = Task(p, _P_STAR)
-    law = escape_law(task, N, eta, constraint)
-    alpha = np.linspace(max(0.0, law.mean - 8 * law.std), law.mean + 14 * law.std, 161)
-    how: dict[str, Any] = dict(method="diffusion", constraint=constraint, progress=False)
-    return ensemble(task, eta=eta, alpha=alpha, N=N, runs=runs, seed=seed, **how), law
-
-
-def floor(p: int, p_star: int) -> float:
-    """Least loss of p students that learn p* ≥ p equal teachers.
-
-    Each student learns one teacher, a little too large: with x the eigenvalue of WᵀW/(pN) the loss
-    ½ (p x − 1)² + p (x − 1/p*)² + (p* − p)/p*² is least at x = (1 + 2/p*)/(p + 2).
+    To first order in η it is 2 q v_eff.
     """
-    return (1 - p / p_star) ** 2 / (p + 2) + (p_star - p) / p_star**2
-
-
-def learning_rate_without_decay(task: Task) -> float:
-    """Return the η at which the ODE neither returns to a solution nor leaves it, by bisection."""
-    from scipy.optimize import brentq
-
-    def growth(eta: float) -> float:
-        run = integrate(task, near_solution(task, 1e-6), eta=eta, alpha=[100.0, 200.0], rtol=1e-12)
-        return float(np.log(run.loss[1] / run.loss[0]))
-
-    # Far from the root the error leaves its linear stage within α = 200
-    k = task.p_star
-    return float(brentq(growth, 0.45 * k / (k + 2), 0.52 * k / (k + 2), xtol=1e-7))
+    task, alpha = Task(p, _K), 150.0  # norms are adjusted to e^{-4ηα}
+    level, law = plateau(task, _ETA), escape_law(task, 10**6, _ETA)
+    gain = float(np.exp(2 * level.escape_rate * alpha))
+    M = np.random.default_rng(0).standard_normal((p, _K))
+    M *= 1e-2 / np.sqrt(gain) / np.linalg.norm(M)
+    run = integrate(task, Overlaps(np.eye(p), M), eta=_ETA, alpha=[alpha], rtol=1e-12)
+    return float(p * _K * law.v_eff * (level.loss - run.loss[0]) / (gain * (M**2).sum()))
 
 
 @claim(
     "C2",
-    "After a norm adjustment a plateau; overparameterization changes a prefactor of the escape, "
-    "not how its rate scales.",
+    "The loss leaves the plateau as L_plateau − L = A e^{2rα}: 2r is 8η/p* for every p to first "
+    "order in η; overparameterization changes A, and so only modestly the escape.",
     _HOME,
 )
 def C2(effort: Effort) -> Iterator[Finding]:
-    """Growth of M with and without gradient noise, and escape times against ln N."""
-    alpha = np.array([0.0, 150.0, 200.0])
-    G = np.random.default_rng(0).standard_normal((32, _P_STAR))
-    for p in (2, 8, 32):
-        task, start = Task(p, _P_STAR), Overlaps(np.eye(p), 1e-12 * G[:p])
-        flow = integrate(task, start, eta=_ETA, alpha=alpha, gradient_noise=False, rtol=1e-10)
-        rate, growth = _growth(flow), 4 * _ETA / _P_STAR
-        # What is not linear is of order ‖M‖², at most 64 · 1e-24 e^{2·20} = 2e-5
-        yield Finding(f"growth rate of M, flow, p = {p}", growth, rate, tolerance=1e-4 * growth)
-        size = np.linalg.norm(flow.M[1]) / np.linalg.norm(start.M) * np.exp(-growth * alpha[1])
+    """Rate and prefactor of the loss of SGD from random starts, before M feeds back on itself."""
+    chain, diffusion = ((4, 100), (2, 160), (8, 60)), ((2, 160), (8, 80), (32, 60))
+    if effort == "full":
+        chain = ((4, 600), (2, 800), (8, 400), (16, 300), (32, 150))  # type: ignore[assignment]
+        diffusion = ((2, 2000), (4, 1200), (8, 800), (16, 800), (32, 600))  # type: ignore[assignment]
+    cases: list[tuple[int, int, int, Method]]
+    cases = [(p, 10**4, runs, "chain") for p, runs in chain]
+    cases += [(p, 10**10, runs, "diffusion") for p, runs in diffusion]
+    for p, N, runs, method in cases:
+        task, exact = Task(p, _K), method == "chain"
+        level, law, scale = plateau(task, _ETA), escape_law(task, 10**6, _ETA), _scale(p)
+        small = np.array([1.5e-3, 6e-3] if exact else [1e-4, 4e-4])
+        alpha = np.log(small * N / scale) / (2 * level.escape_rate)
+        # What the norms have not yet forgotten is that of the ODE at M = 0
+        rest = integrate(task, Overlaps(np.eye(p), np.zeros((p, _K))), eta=_ETA, alpha=alpha).loss
+        early, late = (rest - sgd(task, _ETA, N, runs, method, 11, alpha=alpha).loss).T
+        ratio = late.mean() / early.mean()
+        error = float(np.std(late - ratio * early, ddof=1) / late.mean() / np.sqrt(runs))
+        rate, span = 2 * level.escape_rate, float(alpha[1] - alpha[0])
+        name, slack = where(task, _ETA, N), (0.04 if exact else 0.005)  # no longer linear in M²
+        rival = (8 * _ETA / p if p > _K else None) if exact else 8 * _ETA / _K
         yield Finding(
-            f"prefactor of M after the norm stage, flow, p = {p}: √(q/q0)",
-            float(np.sqrt(p / (p + 2))),
-            float(size),
-            tolerance=1e-4,
-        )
-        noisy = integrate(task, start, eta=_ETA, alpha=alpha, rtol=1e-10)
-        level = plateau(task, _ETA)
-        for what, predicted, measured in (
-            ("loss on the plateau", level.loss, float(noisy.loss[1])),
-            ("growth rate of M", level.escape_rate, _growth(noisy)),
-        ):
-            name = f"{what}, ODE at η = {_ETA}, p = {p}"
-            yield Finding(name, predicted, measured, tolerance=1e-4 * predicted)
-    runs = 2000 if effort == "full" else 100
-    for p in (2, 8):
-        sizes = (10**4, 10**10)
-        means, errors = [], []
-        for N in sizes:
-            found, law = escapes(p, N, runs, seed=N % 997 + p)
-            means.append(found.escape_times.mean())
-            errors.append(law.std / np.sqrt(runs))
-        decades = float(np.log(sizes[1] / sizes[0]))
-        yield Finding(
-            f"slope of ⟨α_esc⟩ against ln N, SGD, p = {p}, η = {_ETA}: 1/2r",
-            1 / (2 * law.rate),
-            float(means[1] - means[0]) / decades,
-            float(np.hypot(*errors)) / decades,
-            tolerance=0.005 / (2 * law.rate),  # terms of order p p*/N at N = 1e4
-        )
+            f"rate 2r of the loss, {name} (rival: {'p in place of p*' if exact else '8η/p*'})",
+            rate, float(np.log(ratio)) / span, error / span, rate * slack, method, rival,
+        )  # fmt: skip
+        yield of_sample(
+            f"A N, {name} (rival: {'q = 1' if p == _K else 'as at p = p*'})", scale,
+            late * N * np.exp(-rate * alpha[1]), slack, method,
+            {2: 2 * law.v_eff, 32: _scale(_K)}.get(p),
+        )  # fmt: skip
+
+
+def _offset(p: int, eta: float) -> float:
+    """Return b(p) = 2r⟨α_esc⟩ − ln N of the law, for large N."""
+    law = escape_law(Task(p, _K), 10**8, eta)
+    return 2 * law.rate * law.mean - float(np.log(10**8))
 
 
 @claim(
@@ -128,70 +85,77 @@ def C2(effort: Effort) -> Iterator[Finding]:
     _HOME,
 )
 def prefactor(effort: Effort) -> Iterator[Finding]:
-    """The offset b(p) at two N; the saving of further students is bounded."""
-    full = effort == "full"
-    # As many runs as give b(p) the same error at every p, but for the largest
-    counts = {1: 200, 2: 150, 4: 100, 8: 50, 16: 25} | ({32: 25} if full else {})
-    for p, count in counts.items():
-        runs = 20 * count if full else count
-        for N in (10**5, 10**11):
-            found, law = escapes(p, N, runs, seed=N % 997 + p)
-            yield Finding(
-                f"b = 2r⟨α_esc⟩ − ln N, p = {p}, N = {N:.0e}, SGD",
-                offset(escape_law(Task(p, _P_STAR), 10**8, _ETA), 10**8),
-                2 * law.rate * float(found.escape_times.mean()) - float(np.log(N)),
-                2 * law.rate * law.std / np.sqrt(runs),
-                tolerance=0.02 * law.rate * law.mean,  # 1 % of the escape time
-            )
+    """The offset b(p) at two N; that of twice as many units is told from it."""
+    eta, more = 0.1, 5 if effort == "full" else 1
+    cases: list[tuple[int, int, int, Method]] = [
+        (2, 5000, 240, "chain"), (4, 5000, 460, "chain"), (8, 10**11, 1000, "diffusion")
+    ]  # fmt: skip
+    if more > 1:
+        cases += [(8, 5000, 600, "chain"), (16, 10**11, 600, "diffusion")]
+    for p, N, runs, method in cases:
+        task = Task(p, _K)
+        rate = 2 * plateau(task, eta).escape_rate
+        found, error = mean(escapes(task, eta, N, runs * more, method, 12))
+        yield Finding(
+            f"b = 2r⟨α_esc⟩ − ln N, {where(task, eta, N)} (rival: b(2p))", _offset(p, eta),
+            rate * found - float(np.log(N)), rate * error, 0.02, method, _offset(2 * p, eta),
+        )  # fmt: skip
 
 
 @claim(
     "late times",
-    "Without surplus students the loss dies exponentially, with them as 1/α²; for p < p* never.",
+    "Without surplus units the loss dies exponentially, with them as 1/α²; for p < p* never.",
     _HOME,
 )
 def late_times(effort: Effort) -> Iterator[Finding]:
     """Rates, prefactors and floors of flow and ODE against their closed forms."""
-    eta, largest = 0.1, (12 if effort == "full" else 6)
-    for p in range(_P_STAR, largest + 1):
-        task, start = Task(p, _P_STAR), _alike(p)
+    eta = 0.1
+    for p in range(_K, 13 if effort == "full" else 5):
+        # Q = I: surplus units die alike, and L tends to its law as fast as it can
+        task, start = Task(p, _K), Overlaps(np.eye(p), 0.2 * random_overlaps(Task(p, _K), 50, 1).M)
         for noise in (False, True):
-            law = late_time_law(task, eta, gradient_noise=noise)
-            name = f"{'ODE' if noise else 'flow'}, p = {p}, η = {eta}"
+            law, bare = (late_time_law(task, eta, gradient_noise=n) for n in (noise, not noise))
+            name = f"{'ODE' if noise else 'flow'}, {where(task, eta)} (rival: η² term "
+            name += "off)" if noise else "on)"
+            # Late enough for the law, early enough for the digits of an exponential
+            alpha = [5e3, 1e4] if law.rate is None else [14 / law.rate, 18 / law.rate]
+            run = integrate(task, start, eta=eta, alpha=alpha, gradient_noise=noise, rtol=1e-11)
+            first, last = run.loss
             if law.rate is not None:
-                run = _follow(task, start, eta, np.linspace(0, 60 / law.rate, 601), noise)
-                # Late enough for one exponential, early enough for the digits of the loss
-                i, j = np.argmax(run.loss < 1e-6), np.argmax(run.loss < 1e-8)
-                fall = float(np.log(run.loss[i] / run.loss[j]))
-                rate = fall / float(run.alpha[j] - run.alpha[i])
-                yield Finding(f"rate of the exponential, {name}", law.rate, rate, 0.0, 0.01 * rate)
-            elif law.prefactor is not None:
-                run = _follow(task, start, eta, np.array([5e3, 1e4]), noise)
-                # (α − α0)² L tends to C as 1/α
-                C = float(((run.loss[1] ** -0.5 - run.loss[0] ** -0.5) / 5e3) ** -2)
-                yield Finding(f"L α², {name}", law.prefactor, C, tolerance=0.01 * law.prefactor)
+                rate = float(np.log(first / last)) * law.rate / 4
+                name = f"rate of the exponential, {name}"
+                yield Finding(name, law.rate, rate, 0.0, 0.01 * rate, "ODE", bare.rate)
+            elif law.prefactor is not None:  # (α − α0)² L tends to C as 1/α
+                C = float(((last**-0.5 - first**-0.5) / 5e3) ** -2)
+                yield Finding(f"L α², {name}", law.prefactor, C, 0.0, 0.01 * C, "ODE",
+                              bare.prefactor)  # fmt: skip
     for p, k in ((1, 2), (1, 4), (3, 4)):
-        task = Task(p, k)
-        run = integrate(
-            task, random_overlaps(task, 10**4, 0), eta=eta, alpha=[1500.0], gradient_noise=False
-        )
+        end = gradient_flow(Task(p, k), random_overlaps(Task(p, k), 10**4, 0), eta=eta, alpha=1500)
         yield Finding(
-            f"loss that p = {p} students leave of p* = {k}, flow",
-            floor(p, k),
-            float(run.loss[-1]),
-            tolerance=1e-6,
-        )
+            f"loss that p = {p} units leave of p* = {k}, flow (rival: one teacher unit each)",
+            late_time_law(Task(p, k), eta, gradient_noise=False).floor, float(end.loss[-1]), 0.0,
+            1e-6, "ODE", ((k - p) / k) ** 2 / 2 + (k - p) / k**2,
+        )  # fmt: skip
 
 
 @claim("critical", "The critical learning rate p*/(2(p* + 2)) does not depend on p.", _HOME)
 def critical(effort: Effort) -> Iterator[Finding]:
     """Where the ODE turns from decay to growth near a solution."""
-    students = (2, 3, 8, 16) if effort == "full" else (2, 3, 8)
-    for k, p in [(1, 1), (1, 4), *((2, p) for p in students)]:
-        predicted = k / (2 * (k + 2))
-        measured = learning_rate_without_decay(Task(p, k))
-        # the part of the error that is not linear in its size of 1e-6
-        yield Finding(f"η_c, p = {p}, p* = {k}", predicted, measured, 0.0, 1e-4 * predicted)
+    for k, p in ((1, 1), (1, 4), (2, 2), (2, 3), (2, 16 if effort == "full" else 8)):
+        task, O = Task(p, k), np.eye(p, k)
+        near = Overlaps((p / k + 1e-6) * O @ O.T, np.sqrt(p / k) * O)
+
+        def grows(eta: float, task: Task = task, near: Overlaps = near) -> bool:
+            first, last = integrate(task, near, eta=eta, alpha=[100.0, 200.0], rtol=1e-12).loss
+            return bool(last > first)
+
+        predicted = critical_learning_rate(task)
+        # Far from the root the error leaves its linear stage within α = 200
+        measured = turning(0.45 * k / (k + 2), 0.52 * k / (k + 2), 1e-5, grows)
+        yield Finding(
+            f"η_c, p = {p}, p* = {k} (rival: p in place of p*)", predicted, measured,
+            0.0, 1e-4 * predicted, "ODE", p / (2 * (p + 2)) if p > k else None,
+        )  # fmt: skip
 
 
 @claim(
@@ -200,49 +164,21 @@ def critical(effort: Effort) -> Iterator[Finding]:
     _HOME,
 )
 def spherical(effort: Effort) -> Iterator[Finding]:
-    """Level, growth rate, and escape times of SGD with spherical students."""
-    runs = 2000 if effort == "full" else 100
+    """Escape times of SGD with fixed norms, and growth and level of the ODE."""
+    cases: tuple[tuple[int, int, Method], ...] = ((2, 3000, "chain"), (4, 10**10, "diffusion"))
+    for p, N, method in cases:
+        task, eta, runs = Task(p, _K), 0.1, 3000 if effort == "full" else 300
+        law, free = escape_law(task, N, eta, "spherical"), escape_law(task, N, eta)
+        times = escapes(task, eta, N, runs, method, 13, "spherical")
+        name = f"⟨α_esc⟩, {where(task, eta, N)} (rival: free norms)"
+        yield of_sample(name, law.mean, times, 0.01, method, free.mean)
     for p in (2, 4, 8):
-        task = Task(p, _P_STAR)
-        M = 1e-9 * np.random.default_rng(1).standard_normal((p, _P_STAR))
-        run = integrate(
-            task,
-            Overlaps(np.eye(p), M),
-            eta=_ETA,
-            alpha=[0.0, 50.0, 100.0],
-            constraint="spherical",
-            rtol=1e-10,
-        )
-        predicted = 4 * _ETA / 2 - 4 * _ETA**2 * (1 / p + 1 / 2 + 4 / p**2)
-        yield Finding(f"plateau, p = {p}", 1 / p + 1 / 2, float(run.loss[1]), tolerance=1e-9)
-        yield Finding(f"growth rate of M, p = {p}", predicted, _growth(run), tolerance=1e-6)
-        found, law = escapes(p, 10**6, runs, "spherical", seed=p)
-        yield Finding(
-            f"⟨α_esc⟩, p = {p}, N = 1e6, SGD",
-            law.mean,
-            float(found.escape_times.mean()),
-            law.std / np.sqrt(runs),
-            tolerance=0.01 * law.mean,
-        )
-
-
-def offset(law: EscapeLaw, N: int) -> float:
-    """B = 2r⟨α_esc⟩ − ln N: what is left of the escape time when its logarithm is taken away."""
-    return 2 * law.rate * law.mean - float(np.log(N))
-
-
-def _growth(run: Trajectory) -> float:
-    """Growth rate of ‖M‖ between the last two recorded points."""
-    size = np.linalg.norm(run.M, axis=(1, 2))
-    return float(np.log(size[-1] / size[-2]) / (run.alpha[-1] - run.alpha[-2]))
-
-
-def _alike(p: int) -> Overlaps:
-    """Q = I: all surplus students die alike, so that L tends to its law as fast as it can."""
-    return Overlaps(np.eye(p), 0.2 * random_overlaps(Task(p, _P_STAR), 50, 1).M)
-
-
-def _follow(task: Task, start: Overlaps, eta: float, alpha: Array, noise: bool) -> Trajectory:
-    if noise:
-        return integrate(task, start, eta=eta, alpha=alpha, rtol=1e-11)
-    return gradient_flow(task, start, eta=eta, alpha=alpha)
+        task, alpha = Task(p, _K), np.array([50.0, 100.0])
+        start = Overlaps(np.eye(p), 1e-9 * np.random.default_rng(1).standard_normal((p, _K)))
+        run = integrate(task, start, eta=_ETA, alpha=alpha, constraint="spherical", rtol=1e-10)
+        low, high = np.linalg.norm(run.M, axis=(1, 2))
+        level, rate = 1 / p + 1 / _K, 2 * _ETA - 4 * _ETA**2 * (1 / p + 1 / 2 + 4 / p**2)
+        name = f"plateau, p = {p}, p* = {_K} (rival: free norms)"
+        yield Finding(name, level, float(run.loss[0]), 0.0, 1e-9, "ODE", 1 / (p + 2) + 1 / 2)
+        name = f"growth rate of M, {where(task, _ETA)} (rival: 4η/p*)"
+        yield Finding(name, rate, float(np.log(high / low)) / 50, 0.0, 1e-6, "ODE", 2 * _ETA)
