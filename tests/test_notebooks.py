@@ -1,4 +1,7 @@
-"""Every notebook, unanswered, and every solution runs in a fresh kernel: no error, no stderr."""
+"""Every notebook, unanswered, and every solution runs in a fresh kernel: no error, no stderr.
+
+The claims that a notebook shows at its end are measured in it, and hold.
+"""
 
 from pathlib import Path
 
@@ -28,3 +31,8 @@ def test_notebook_runs_from_scratch(path, tmp_path, monkeypatch):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert output.get("name") != "stderr", f"{cell.source}\n{output.get('text')}"
+            # Claims are measured here, and only here: every row of their table holds
+            table = output.get("data", {}).get("text/markdown", "")
+            if table.startswith("| claim"):
+                failed = [r for r in table.splitlines()[2:] if not r.endswith("| holds |")]
+                assert not failed, "\n".join(failed)

@@ -103,9 +103,10 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
     """v_eff from the size of M in SGD, while it is small."""
     task = Task(4, 2)
     cases: tuple[tuple[float, float, int, int, Method], ...] = (
-        (0.2, 6.0, 10**4, 150, "chain"),
-        (0.1, 12.0, 10**4, 500, "chain"),
-        (0.05, 60.0, 10**10, 1200, "diffusion"),
+        (0.2, 6.0, 10**4, 320, "chain"),
+        (0.15, 8.0, 10**4, 400, "chain"),
+        (0.1, 30.0, 10**10, 900, "diffusion"),
+        (0.05, 40.0, 10**10, 2600, "diffusion"),
     )
     for eta, alpha, N, runs, method in cases:
         runs *= 10 if effort == "full" else 1
@@ -116,7 +117,8 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
             f"v_eff = N⟨M²⟩ / (growth of the ODE)² at α = {alpha:g}, {where(task, eta, N)} "
             "(rival: 1, no noise)",
             escape_law(task, N, eta).v_eff,
-            N * (M**2).mean((1, 2)) / (ode.M[0, 0, 0] / 1e-9) ** 2, 0.02, method, 1.0,
+            N * (M**2).mean((1, 2)) / (ode.M[0, 0, 0] / 1e-9) ** 2, 0.02 if N < 10**5 else 0.003,
+            method, 1.0,
         )  # fmt: skip
 
 
