@@ -58,6 +58,7 @@ html_theme_options = {
 
 # docs/notebooks is a link to ../notebooks, whose saved outputs are shown as they are.
 nb_execution_mode = "off"
+nb_render_markdown_format = "myst"  # tables of claims
 # Without a kernel a slider is dead: show the picture that is saved beside it.
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}

@@ -159,6 +159,14 @@ def test_blur_of_one_teacher_is_that_of_correlated_gaussian_vectors(p: int, eta:
     assert abs(given - (1 - cosine.mean())) < 4.5 * error
 
 
+def test_the_blur_of_one_teacher_is_first_order_in_epsilon() -> None:
+    """ε (p − 1)/(2(p − 2)) is 2.3 % high at p = 8, η = .005, as the theory says."""
+    epsilon = ql.escape_law(ql.Task(8, 1), 10**6, 0.005).v_eff - 1
+    rho = (1 + epsilon) ** -0.5
+    mean = rho * gamma(4.5) ** 2 / (gamma(4) * gamma(5)) * hyp2f1(0.5, 0.5, 5, rho**2)
+    assert epsilon * 7 / 12 / (1 - mean) - 1 == pytest.approx(0.023, abs=5e-4)
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_what_has_no_orientation_or_blur_says_so() -> None:
     wide, square = np.ones((3, 2)), np.ones((2, 2))

@@ -149,11 +149,11 @@ def _turned(task: Task, eta: float, N: int, runs: int, noise: bool) -> Array:
 def blur(effort: Effort) -> Iterator[Finding]:
     """Mean misalignment 1 − cos of end and start against (5.5)."""
     cases: tuple[tuple[int, int, float, int, int, Method, float, str], ...] = (
-        (4, 2, 0.05, 500, 350, "chain", 0.0, "the closest"),
-        (4, 2, 0.05, 3000, 300, "chain", 0.0, "the closest"),
-        (4, 2, 0.05, 10**10, 300, "diffusion", 0.0, "the closest"),
+        (4, 2, 0.05, 500, 450, "chain", 0.0, "the closest"),
+        (4, 2, 0.05, 1500, 450, "chain", 0.0, "the closest"),
+        (4, 2, 0.05, 10**10, 450, "diffusion", 0.0, "the closest"),
         (8, 1, 0.01, 10**6, 250, "diffusion", blur_law(Task(8, 1), 0.1)[0], "as at η = 0.1"),
-        (1, 1, 0.05, 500, 1600, "chain", 1.0, "either of two"),
+        (1, 1, 0.05, 2000, 600, "chain", 1.0, "either of two"),
     )
     for p, k, eta, N, runs, method, rival, said in cases:
         task, runs = Task(p, k), runs * (10 if effort == "full" else 1)
