@@ -26,7 +26,7 @@ _HOME = "06_beyond"
 )
 def staircase(effort: Effort) -> Iterator[Finding]:
     """The order in every run of SGD, and growth rates on the plateau against (3.4)."""
-    T, eta, N, runs = [1.6, 1.0, 0.4], 0.1, 2000, 300 if effort == "full" else 40
+    T, eta, N, runs = [1.6, 1.0, 0.4], 0.1, 2000, 200 if effort == "full" else 16
     task, alpha = Task(6, 3, T), np.arange(301.0)
     learned = (sgd(task, eta, N, runs, "chain", 15, alpha=alpha).M ** 2).sum(-2)
     learned *= 3 / (6 * np.square(T))  # 1 at a solution
@@ -49,7 +49,7 @@ def staircase(effort: Effort) -> Iterator[Finding]:
 @claim("floor", "Label noise ν leaves a loss of (ν/2)/(1 − φ(η)), to first order in ν.", _HOME)
 def floor(effort: Effort) -> Iterator[Finding]:
     """End of the exact chain at finite N, and of the ODE."""
-    noise, eta, N, runs = 0.01, 0.1, 1000, 200 if effort == "full" else 30
+    noise, eta, N, runs = 0.01, 0.1, 1000, 100 if effort == "full" else 12
     for p, T in ((2, None), (3, [1.5, 0.5])):
         task = Task(p, 2, T, noise)
         predicted, alpha = late_time_law(task, eta).floor, np.linspace(400, 600, 11)
@@ -73,11 +73,11 @@ def past_eta_c(effort: Effort) -> Iterator[Finding]:
     """Runs on both sides of the three learning rates."""
     task, rates = Task(4, 2), learning_rates(Task(4, 2))
     for said, eta, N, alpha, predicted in (
-        ("below η_c", 0.2, 10**4, 60.0, 0.0),
+        ("below η_c", 0.2, 3000, 60.0, 0.0),
         ("η_d < η < η_p", (rates.runaway + rates.plateau) / 2, 2000, 600.0, 1.0),
         ("past η_p", 0.31, 2000, 300.0, 1.0),
     ):
-        runs = sgd(task, eta, N, 300 if effort == "full" else 40, "chain", 17, alpha=[alpha])
+        runs = sgd(task, eta, N, 300 if effort == "full" else 20, "chain", 17, alpha=[alpha])
         name = f"share of SGD runs that diverge, {where(task, eta, N)}, {said}"
         share = float(runs.diverged.mean())
         yield Finding(name, predicted, share, method="chain", rival=1 - predicted)
@@ -103,7 +103,7 @@ def any_N(effort: Effort) -> Iterator[Finding]:
     """Mean escape time against the law, with independent random numbers at each N."""
     task, eta, runs = Task(4, 2), 0.1, 2000 if effort == "full" else 300
     cases: tuple[tuple[int, Method], ...] = (
-        (10**3, "chain"), (10**4, "chain"), (10**6, "diffusion"), (10**12, "diffusion"),
+        (10**3, "chain"), (4000, "chain"), (10**6, "diffusion"), (10**12, "diffusion"),
     )  # fmt: skip
     for N, method in cases:
         law, first = escape_law(task, N, eta), escape_law(task, 10**3, eta).mean

@@ -80,7 +80,7 @@ def random_start(effort: Effort) -> Iterator[Finding]:
     J = np.random.default_rng(0).standard_normal((10**6, 4)) * np.sqrt(law.v_eff - 1)
     leads = np.log(np.linalg.norm(j + J, axis=1) / 2) / law.rate
     cases: tuple[tuple[int, int, Method], ...] = (
-        (1000, 400, "chain"), (10_000, 300, "chain"), (10**8, 1600, "diffusion")
+        (1000, 400, "chain"), (3000, 400, "chain"), (10**8, 1600, "diffusion")
     )  # fmt: skip
     for N, runs, method in cases:
         start, alpha = Overlaps(np.eye(4), j[:, None] / np.sqrt(N)), np.linspace(0, 60, 1201)
@@ -100,7 +100,7 @@ def one_law(effort: Effort) -> Iterator[Finding]:
     """Share of runs that diverge, and the loss, at an N so small that the ODE is far off."""
     task, eta, N, runs = Task(2, 1), 0.1, 10, 40_000 if effort == "full" else 4000
     literal, chain = (sgd(task, eta, N, runs, m, 8, alpha=[15.0]) for m in ("weights", "chain"))
-    starts = [random_overlaps(task, N, (8, i)) for i in range(200)]
+    starts = [random_overlaps(task, N, (8, i)) for i in range(100)]
     odes = [integrate(task, there, eta=eta, alpha=[15.0], rtol=1e-6).loss for there in starts]
     loss = [np.minimum(x, 1.0)[:, 0] for x in (literal.loss, chain.loss, np.array(odes))]
     shares = [literal.diverged.astype(float), chain.diverged.astype(float), np.zeros(2)]

@@ -41,12 +41,12 @@ def on_plateau(effort: Effort) -> Iterator[Finding]:
         task, eta, N = Task(p, k), 0.2, 30_000
         level, flow = plateau(task, eta), plateau(task)
         start = Overlaps(flow.q * np.eye(p), np.zeros((p, k)))
-        rest = sgd(task, eta, N, 40 * more, "chain", 5, alpha=[6.0], start=start)
+        rest = sgd(task, eta, N, 16 * more, "chain", 5, alpha=[6.0], start=start)
         name = f"loss at α = 6, {where(task, eta, N)} (rival: without η² term)"
         yield of_sample(name, level.loss, rest.loss[:, 0], 0.003, "chain", flow.loss)
         N, end, M = 10**4, 3.0, np.full((p, k), 0.02)
         start = Overlaps(level.q * np.eye(p), M)
-        grown = sgd(task, eta, N, 200 * more, "chain", 6, alpha=[end], start=start)
+        grown = sgd(task, eta, N, 130 * more, "chain", 6, alpha=[end], start=start)
         gain, error = mean((grown.M[:, 0] * M).sum((1, 2)) / (M**2).sum())
         yield Finding(
             f"growth rate of ⟨M⟩, {where(task, eta, N)} (rival: 4η/p*)", level.escape_rate,
@@ -78,14 +78,14 @@ def law_of_escape(effort: Effort) -> Iterator[Finding]:
     cases: tuple[tuple[int, int, int, int, Constraint, Method], ...] = (
         (2, 2, 1000, 600, "free", "chain"),
         (2, 2, 1000, 800, "spherical", "chain"),
-        (8, 4, 3000, 120, "free", "chain"),
+        (8, 4, 2000, 140, "free", "chain"),
         (4, 2, 10**12, 300, "free", "diffusion"),
     )
     for p, k, N, runs, constraint, method in cases:
         task, eta, runs = Task(p, k), 0.1, runs * (5 if effort == "full" else 1)
         law = escape_law(task, N, eta, constraint)
         other = escape_law(task, N, eta, "spherical" if constraint == "free" else "free").mean
-        times = escapes(task, eta, N, runs, method, 9, constraint)
+        times = escapes(task, eta, N, runs, method, 9, constraint=constraint)
         name = f"escape time, {where(task, eta, N)}, {constraint}"
         rival = other if abs(other / law.mean - 1) > 0.05 else None
         yield of_sample(f"mean {name} (rival: other norms)", law.mean, times, 0.01, method, rival)
@@ -104,7 +104,6 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
     task = Task(4, 2)
     cases: tuple[tuple[float, float, int, int, Method], ...] = (
         (0.2, 6.0, 10**4, 320, "chain"),
-        (0.15, 8.0, 10**4, 400, "chain"),
         (0.1, 30.0, 10**10, 900, "diffusion"),
         (0.05, 40.0, 10**10, 2600, "diffusion"),
     )
@@ -131,9 +130,9 @@ def logarithm(effort: Effort) -> Iterator[Finding]:
     """Slope of the mean and ratio of the spreads, from independent runs at two sizes."""
     cases: tuple[tuple[int, float, tuple[int, int], int, Method], ...] = (
         (1, 0.1, (300, 30_000), 100, "chain"),
-        (2, 0.1, (300, 10_000), 200, "chain"),
+        (2, 0.1, (300, 10_000), 110, "chain"),
         (2, 0.1, (10**4, 10**12), 900, "diffusion"),
-        (2, 0.005, (10**4, 10**12), 150, "diffusion"),
+        (2, 0.005, (10**4, 10**12), 40, "diffusion"),
     )
     for k, eta, ends, runs, method in cases:
         task, runs = Task(4, k), runs * (5 if effort == "full" else 1)

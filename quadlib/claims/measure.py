@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from quadlib.checks import Constraint
 from quadlib.claims.base import Finding, Method
 from quadlib.dynamics.ode import integrate
 from quadlib.ensemble import ensemble, escape_times
@@ -53,24 +53,18 @@ def of_sample(
     return Finding(quantity, predicted, value, error, slack * abs(predicted), method, rival)
 
 
-def sgd(task: Task, eta: float, N: int, runs: int, method: Method, *seed: int, **how: Any) -> Any:
-    """Runs of SGD; size, learning rate and task are in the seed."""
+def sgd(
+    task: Task, eta: float, N: int, runs: int, method: Method, *seed: int, of: Any = ensemble,
+    **how: Any,
+) -> Any:  # fmt: skip
+    """Runs of SGD, or what `of` says of them; size, learning rate and task are in the seed."""
     seeds = (*seed, N, round(1e6 * eta), task.p, task.p_star)
-    return ensemble(
-        task, eta=eta, N=N, runs=runs, method=_METHODS[method], seed=seeds, progress=False, **how
-    )
+    how |= dict(eta=eta, N=N, runs=runs, method=_METHODS[method], seed=seeds, progress=False)
+    return of(task, **how)
 
 
-def escapes(
-    task: Task, eta: float, N: int, runs: int, method: Method, seed: int,
-    constraint: Constraint = "free", start: Overlaps | None = None,
-) -> Array:  # fmt: skip
-    """Escape times of SGD; size, learning rate and task are in the seed."""
-    seeds = (seed, N, round(1e6 * eta), task.p, task.p_star)
-    return escape_times(
-        task, eta=eta, N=N, runs=runs, method=_METHODS[method], seed=seeds, progress=False,
-        constraint=constraint, start=start,
-    )  # fmt: skip
+escapes: Callable[..., Array] = partial(sgd, of=escape_times)
+"""Times of escape, called as `sgd` is."""
 
 
 def runs_away(task: Task, start: Overlaps, eta: float, alpha: float) -> bool:

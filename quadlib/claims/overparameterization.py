@@ -42,13 +42,14 @@ def _scale(p: int) -> float:
 )
 def C2(effort: Effort) -> Iterator[Finding]:
     """Rate and prefactor of the loss of SGD from random starts, before M feeds back on itself."""
-    chain, diffusion = ((4, 100), (2, 160), (8, 60)), ((2, 160), (8, 80), (32, 60))
-    if effort == "full":
-        chain = ((4, 600), (2, 800), (8, 400), (16, 300), (32, 150))  # type: ignore[assignment]
-        diffusion = ((2, 2000), (4, 1200), (8, 800), (16, 800), (32, 600))  # type: ignore[assignment]
-    cases: list[tuple[int, int, int, Method]]
-    cases = [(p, 10**4, runs, "chain") for p, runs in chain]
-    cases += [(p, 10**10, runs, "diffusion") for p, runs in diffusion]
+    more = 7 if effort == "full" else 1
+    cases: list[tuple[int, int, int, Method]] = [
+        *((p, 10**4, runs, "chain") for p, runs in ((4, 80), (2, 160), (8, 40))),
+        *((p, 10**10, runs, "diffusion") for p, runs in ((2, 160), (8, 80), (32, 60))),
+    ]
+    if more > 1:
+        cases += [(p, 10**4, 50, "chain") for p in (16, 32)]
+        cases += [(p, 10**10, 100, "diffusion") for p in (4, 16)]
     for p, N, runs, method in cases:
         task, exact = Task(p, _K), method == "chain"
         level, law, scale = plateau(task, _ETA), escape_law(task, 10**6, _ETA), _scale(p)
@@ -56,9 +57,9 @@ def C2(effort: Effort) -> Iterator[Finding]:
         alpha = np.log(small * N / scale) / (2 * level.escape_rate)
         # What the norms have not yet forgotten is that of the ODE at M = 0
         rest = integrate(task, Overlaps(np.eye(p), np.zeros((p, _K))), eta=_ETA, alpha=alpha).loss
-        early, late = (rest - sgd(task, _ETA, N, runs, method, 11, alpha=alpha).loss).T
+        early, late = (rest - sgd(task, _ETA, N, runs * more, method, 11, alpha=alpha).loss).T
         ratio = late.mean() / early.mean()
-        error = float(np.std(late - ratio * early, ddof=1) / late.mean() / np.sqrt(runs))
+        error = float(np.std(late - ratio * early, ddof=1) / late.mean() / np.sqrt(len(late)))
         rate, span = 2 * level.escape_rate, float(alpha[1] - alpha[0])
         name, slack = where(task, _ETA, N), (0.04 if exact else 0.005)  # no longer linear in M²
         rival = (8 * _ETA / p if p > _K else None) if exact else 8 * _ETA / _K
@@ -88,10 +89,10 @@ def prefactor(effort: Effort) -> Iterator[Finding]:
     """The offset b(p) at two N; that of twice as many units is told from it."""
     eta, more = 0.1, 5 if effort == "full" else 1
     cases: list[tuple[int, int, int, Method]] = [
-        (2, 5000, 240, "chain"), (4, 5000, 460, "chain"), (8, 10**11, 1000, "diffusion")
+        (2, 3000, 240, "chain"), (4, 3000, 460, "chain"), (8, 10**11, 1000, "diffusion")
     ]  # fmt: skip
     if more > 1:
-        cases += [(8, 5000, 600, "chain"), (16, 10**11, 600, "diffusion")]
+        cases += [(8, 3000, 600, "chain"), (16, 10**11, 600, "diffusion")]
     for p, N, runs, method in cases:
         task = Task(p, _K)
         rate = 2 * plateau(task, eta).escape_rate
@@ -169,7 +170,7 @@ def spherical(effort: Effort) -> Iterator[Finding]:
     for p, N, method in cases:
         task, eta, runs = Task(p, _K), 0.1, 3000 if effort == "full" else 300
         law, free = escape_law(task, N, eta, "spherical"), escape_law(task, N, eta)
-        times = escapes(task, eta, N, runs, method, 13, "spherical")
+        times = escapes(task, eta, N, runs, method, 13, constraint="spherical")
         name = f"⟨α_esc⟩, {where(task, eta, N)} (rival: free norms)"
         yield of_sample(name, law.mean, times, 0.01, method, free.mean)
     for p in (2, 4, 8):
