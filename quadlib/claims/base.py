@@ -8,10 +8,11 @@ from typing import Literal, TypeAlias
 from quadlib.checks import check_choice
 from quadlib.notation import number
 
-__all__ = ["Claim", "Effort", "Finding", "Method", "Table", "Verdict", "claim"]
+__all__ = ["Claim", "Effort", "Finding", "Method", "Table", "Verdict", "shown_in"]
 
 Effort: TypeAlias = Literal["quick", "full"]
 Method: TypeAlias = Literal["weights", "chain", "diffusion", "ODE", "algebra"]
+Measure: TypeAlias = Callable[[Effort], Iterable["Finding"]]
 
 SIGMAS = 4.0
 """A finding holds within its tolerance and this many standard errors (false alarms: 6e-5)."""
@@ -113,7 +114,7 @@ class Claim:
     name: str
     statement: str
     notebook: str
-    measure: Callable[[Effort], Iterable[Finding]]
+    measure: Measure
 
     def check(self, effort: Effort = "quick") -> Verdict:
         """Measure: in seconds ("quick"), or longer with smaller errors ("full")."""
@@ -121,11 +122,9 @@ class Claim:
         return Verdict(self, tuple(self.measure(effort)))
 
 
-def claim(
-    name: str, statement: str, notebook: str
-) -> Callable[[Callable[[Effort], Iterator[Finding]]], Claim]:
-    """Turn a generator of findings into a `Claim`."""
-    return lambda measure: Claim(name, statement, notebook, measure)
+def shown_in(notebook: str) -> Callable[[str, str], Callable[[Measure], Claim]]:
+    """Return what turns a generator of findings into a `Claim` of this notebook."""
+    return lambda name, statement: lambda measure: Claim(name, statement, notebook, measure)
 
 
 class Table:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib.claims.base import Effort, Finding, Method, claim
+from quadlib.claims.base import Effort, Finding, Method, shown_in
 from quadlib.claims.measure import escapes, of_sample, runs_away, sgd, turning, where
 from quadlib.dynamics.ode import integrate
 from quadlib.escape import escape_law
@@ -16,14 +16,10 @@ from quadlib.thresholds import learning_rates
 
 __all__ = ["staircase", "floor", "past_eta_c", "any_N"]  # noqa: RUF022
 
-_HOME = "06_beyond"
+claim = shown_in("06_beyond")
 
 
-@claim(
-    "staircase",
-    "Unequal teachers are learned one after another, the largest T_r first.",
-    _HOME,
-)
+@claim("staircase", "Unequal teachers are learned one after another, the largest T_r first.")
 def staircase(effort: Effort) -> Iterator[Finding]:
     """The order in every run of SGD, and growth rates on the plateau against (3.4)."""
     T, eta, N, runs = [1.6, 1.0, 0.4], 0.1, 2000, 200 if effort == "full" else 16
@@ -46,7 +42,7 @@ def staircase(effort: Effort) -> Iterator[Finding]:
         yield Finding(name, rate, float(measured), 0.0, 1e-5, "ODE", None if t == 1 else rival)
 
 
-@claim("floor", "Label noise ν leaves a loss of (ν/2)/(1 − φ(η)), to first order in ν.", _HOME)
+@claim("floor", "Label noise ν leaves a loss of (ν/2)/(1 − φ(η)), to first order in ν.")
 def floor(effort: Effort) -> Iterator[Finding]:
     """End of the exact chain at finite N, and of the ODE."""
     noise, eta, N, runs = 0.01, 0.1, 1000, 100 if effort == "full" else 12
@@ -67,7 +63,6 @@ def floor(effort: Effort) -> Iterator[Finding]:
     "past-eta-c",
     "Past η_c the ODE leaves zero loss and, with surplus units, settles above it; past η_d it runs "
     "away from its plateau; past η_p there is none.",
-    _HOME,
 )
 def past_eta_c(effort: Effort) -> Iterator[Finding]:
     """Runs on both sides of the three learning rates."""
@@ -98,7 +93,7 @@ def past_eta_c(effort: Effort) -> Iterator[Finding]:
         yield Finding(name, rates.runaway, measured, 0.0, slack, "ODE", rates.plateau)
 
 
-@claim("any-N", "One law of the escape time holds from N = 1e3 to 1e12.", _HOME)
+@claim("any-N", "One law of the escape time holds from N = 1e3 to 1e12.")
 def any_N(effort: Effort) -> Iterator[Finding]:
     """Mean escape time against the law, with independent random numbers at each N."""
     task, eta, runs = Task(4, 2), 0.1, 2000 if effort == "full" else 300

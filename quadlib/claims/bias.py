@@ -6,7 +6,7 @@ import numpy as np
 
 from quadlib.bias import blur_law, conserved_quantity, misalignment, polar_factor
 from quadlib.checks import Constraint
-from quadlib.claims.base import Effort, Finding, Method, claim
+from quadlib.claims.base import Effort, Finding, Method, shown_in
 from quadlib.claims.measure import exponent, of_sample, sgd, where
 from quadlib.dynamics.flow import gradient_flow
 from quadlib.dynamics.ode import integrate
@@ -19,14 +19,13 @@ from quadlib.trajectory import Trajectory
 
 __all__ = ["C3", "C4", "blur"]
 
-_HOME = "04_implicit_bias"
+claim = shown_in("04_implicit_bias")
 
 
 @claim(
     "C3",
     "With unconstrained norms the zero-loss solutions form a manifold of dimension "
     "p p* − p*(p* + 1)/2, for p > 1 not isolated.",
-    _HOME,
 )
 def C3(effort: Effort) -> Iterator[Finding]:
     """The dimension, found by minimising the loss; end points with free and with fixed norms."""
@@ -79,7 +78,6 @@ def _dimension(task: Task) -> int:
     "C4",
     "The dynamics picks the solution closest to the random start: the orientation of M, its polar "
     "factor, is conserved, up to O(N^-1/2) from a random start. The conserved matrix cannot pick.",
-    _HOME,
 )
 def C4(effort: Effort) -> Iterator[Finding]:
     """Two starts of equal conserved matrix; the polar factor; how far the ODE misses it."""
@@ -131,7 +129,6 @@ def C4(effort: Effort) -> Iterator[Finding]:
     "blur",
     "A run of SGD picks the closest solution up to a blur that N does not reduce; it shrinks with "
     "η, and v_eff predicts it.",
-    _HOME,
 )
 def blur(effort: Effort) -> Iterator[Finding]:
     """Mean misalignment 1 − cos of end and start against (5.5)."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.claims.base import Effort, Finding, Method, claim
+from quadlib.claims.base import Effort, Finding, Method, shown_in
 from quadlib.claims.measure import escapes, exponent, mean, of_sample, rms, sgd, spread, where
 from quadlib.dynamics.ode import drift, integrate
 from quadlib.escape import escape_law
@@ -15,7 +15,7 @@ from quadlib.task import Task
 
 __all__ = ["C1", "random_start", "one_law"]  # noqa: RUF022 as the notebook has them
 
-_HOME = "01_sgd_to_ode"
+claim = shown_in("01_sgd_to_ode")
 
 
 def _distance(run: Any, ode: Any) -> Array:
@@ -24,11 +24,7 @@ def _distance(run: Any, ode: Any) -> Array:
     return np.asarray(np.sqrt(square.mean(-1)))
 
 
-@claim(
-    "C1",
-    "In high dimension one-pass SGD follows closed ODEs for the overlap matrices.",
-    _HOME,
-)
+@claim("C1", "In high dimension one-pass SGD follows closed ODEs for the overlap matrices.")
 def C1(effort: Effort) -> Iterator[Finding]:
     """Distance against N, what the ODE misses without its η² term, and the mean of a step."""
     more = 10 if effort == "full" else 1
@@ -68,9 +64,7 @@ def C1(effort: Effort) -> Iterator[Finding]:
 
 
 @claim(
-    "random start",
-    "From a random start the ODE's error in the escape time does not shrink with N.",
-    _HOME,
+    "random start", "From a random start the ODE's error in the escape time does not shrink with N."
 )
 def random_start(effort: Effort) -> Iterator[Finding]:
     """Escape times of SGD from one start of typical size, where the ODE has a single one."""
@@ -91,11 +85,7 @@ def random_start(effort: Effort) -> Iterator[Finding]:
     yield of_sample(f"mean {name}", leads.mean(), found, 0.04, method, 0.0)
 
 
-@claim(
-    "one law",
-    "The overlap chain has the law of SGD on N-dimensional vectors, for every N.",
-    _HOME,
-)
+@claim("one law", "The overlap chain has the law of SGD on N-dimensional vectors, for every N.")
 def one_law(effort: Effort) -> Iterator[Finding]:
     """Share of runs that diverge, and the loss, at an N so small that the ODE is far off."""
     task, eta, N, runs = Task(2, 1), 0.1, 10, 40_000 if effort == "full" else 4000

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from quadlib.checks import Constraint
-from quadlib.claims.base import Effort, Finding, Method, claim
+from quadlib.claims.base import Effort, Finding, Method, shown_in
 from quadlib.claims.measure import (
     escapes,
     mean,
@@ -25,14 +25,13 @@ from quadlib.task import Task
 
 __all__ = ["on_plateau", "law_of_escape", "plateau_noise", "logarithm", "existence"]  # noqa: RUF022
 
-_HOME = "02_escape"
+claim = shown_in("02_escape")
 
 
 @claim(
     "plateau",
     "After the norms have adjusted, the loss is 1/(p + 2) + 1/p*, and M grows as e^{4ηα/p*}; "
     "a finite η raises the one and slows the other.",
-    _HOME,
 )
 def on_plateau(effort: Effort) -> Iterator[Finding]:
     """SGD against (3.3) and (3.4), gradient flow from a tiny M against (3.1) and (3.2)."""
@@ -71,7 +70,6 @@ def on_plateau(effort: Effort) -> Iterator[Finding]:
     "escape law",
     "SGD escapes as the ODE does from Gaussian overlaps of variance v_eff/N: one law gives mean "
     "and spread of its time.",
-    _HOME,
 )
 def law_of_escape(effort: Effort) -> Iterator[Finding]:
     """Ensembles against the law, within 1 % and 5 %."""
@@ -97,7 +95,6 @@ def law_of_escape(effort: Effort) -> Iterator[Finding]:
     "plateau noise",
     "The noise collected on the plateau is of the order of the random start: it lets runs escape "
     "earlier, at any N, and the law without it is rejected.",
-    _HOME,
 )
 def plateau_noise(effort: Effort) -> Iterator[Finding]:
     """v_eff from the size of M in SGD, while it is small."""
@@ -121,11 +118,7 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-@claim(
-    "ln N",
-    "The mean escape time grows as (p*/8η) ln N at small η, its spread does not grow.",
-    _HOME,
-)
+@claim("ln N", "The mean escape time grows as (p*/8η) ln N at small η, its spread does not grow.")
 def logarithm(effort: Effort) -> Iterator[Finding]:
     """Slope of the mean and ratio of the spreads, from independent runs at two sizes."""
     cases: tuple[tuple[int, float, tuple[int, int], int, Method], ...] = (
@@ -157,7 +150,7 @@ def logarithm(effort: Effort) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@claim("existence", "Above a learning rate that grows with p and p* there is no plateau.", _HOME)
+@claim("existence", "Above a learning rate that grows with p and p* there is no plateau.")
 def existence(effort: Effort) -> Iterator[Finding]:
     """The bound (3.6) against the learning rate at which the ODE's norms run away."""
     for p, k in ((1, 1), (1, 4), (4, 2), (16, 4)):

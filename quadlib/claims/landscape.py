@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from quadlib.claims.base import Effort, Finding, claim
+from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import of_sample, sgd, where
 from quadlib.landscape import hessian_spectrum
 from quadlib.plateau import plateau
@@ -15,7 +15,7 @@ from quadlib.task import Task
 
 __all__ = ["C5", "multiplicities", "quartic", "sampled"]
 
-_HOME = "05_landscape"
+claim = shown_in("05_landscape")
 
 
 def _plateau(task: Task) -> Overlaps:
@@ -30,9 +30,7 @@ def _solution(task: Task) -> Overlaps:
 
 
 @claim(
-    "C5",
-    "The plateau is a saddle with p p* negative eigenvalues −4/(p p*); solutions have none.",
-    _HOME,
+    "C5", "The plateau is a saddle with p p* negative eigenvalues −4/(p p*); solutions have none."
 )
 def C5(effort: Effort) -> Iterator[Finding]:
     """Index along runs of SGD, and index and lowest eigenvalue at any N."""
@@ -53,9 +51,7 @@ def C5(effort: Effort) -> Iterator[Finding]:
     yield Finding(name, 8, float(np.mean(indices)), method="chain", rival=1)
 
 
-@claim(
-    "multiplicities", "Every eigenvalue of plateau and solution, and how often, for T = I.", _HOME
-)
+@claim("multiplicities", "Every eigenvalue of plateau and solution, and how often, for T = I.")
 def multiplicities(effort: Effort) -> Iterator[Finding]:
     """Closed forms (7.4) and (7.5) against the block reduction."""
     largest, wrong, count = 10 if effort == "full" else 6, 0, 0
@@ -84,7 +80,7 @@ def multiplicities(effort: Effort) -> Iterator[Finding]:
     yield Finding(name, 2001, flat, rival=5)
 
 
-@claim("quartic", "Surplus units move at no cost to second order: the loss grows as ε⁴.", _HOME)
+@claim("quartic", "Surplus units move at no cost to second order: the loss grows as ε⁴.")
 def quartic(effort: Effort) -> Iterator[Finding]:
     """Exponent and prefactor along a flat direction that leaves the teacher's span."""
     task, eps = Task(3, 1), np.geomspace(0.01, 0.1, 5)
@@ -107,9 +103,7 @@ def quartic(effort: Effort) -> Iterator[Finding]:
     yield Finding(name, 2.0, steep, 0.0, 0.02, rival=4.0)  # the quartic term, at ε ≤ 0.1
 
 
-@claim(
-    "sampled", "Given n samples, outliers of the Hessian approach the population's as N/n.", _HOME
-)
+@claim("sampled", "Given n samples, outliers of the Hessian approach the population's as N/n.")
 def sampled(effort: Effort) -> Iterator[Finding]:
     """The negative eigenvalue of the plateau of one unit on finite data, (7.6)."""
     task, N, seeds = Task(1, 1), 200, 200 if effort == "full" else 30

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib.claims.base import Effort, Finding, Method, claim
+from quadlib.claims.base import Effort, Finding, Method, shown_in
 from quadlib.claims.measure import escapes, mean, of_sample, sgd, turning, where
 from quadlib.dynamics.flow import gradient_flow
 from quadlib.dynamics.ode import integrate
@@ -16,7 +16,7 @@ from quadlib.task import Task
 
 __all__ = ["C2", "prefactor", "late_times", "critical", "spherical"]  # noqa: RUF022
 
-_HOME = "03_overparameterization"
+claim = shown_in("03_overparameterization")
 _ETA, _K = 0.05, 2
 
 
@@ -38,7 +38,6 @@ def _scale(p: int) -> float:
     "C2",
     "The loss leaves the plateau as L_plateau − L = A e^{2rα}: 2r is 8η/p* for every p to first "
     "order in η; overparameterization changes A, and so only modestly the escape.",
-    _HOME,
 )
 def C2(effort: Effort) -> Iterator[Finding]:
     """Rate and prefactor of the loss of SGD from random starts, before M feeds back on itself."""
@@ -83,7 +82,6 @@ def _offset(p: int, eta: float) -> float:
 @claim(
     "prefactor",
     "At fixed p* the escape times of all p collapse: 2r⟨α_esc⟩ = ln N + b(p), b predicted.",
-    _HOME,
 )
 def prefactor(effort: Effort) -> Iterator[Finding]:
     """The offset b(p) at two N; that of twice as many units is told from it."""
@@ -106,7 +104,6 @@ def prefactor(effort: Effort) -> Iterator[Finding]:
 @claim(
     "late times",
     "Without surplus units the loss dies exponentially, with them as 1/α²; for p < p* never.",
-    _HOME,
 )
 def late_times(effort: Effort) -> Iterator[Finding]:
     """Rates, prefactors and floors of flow and ODE against their closed forms."""
@@ -139,7 +136,7 @@ def late_times(effort: Effort) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-@claim("critical", "The critical learning rate p*/(2(p* + 2)) does not depend on p.", _HOME)
+@claim("critical", "The critical learning rate p*/(2(p* + 2)) does not depend on p.")
 def critical(effort: Effort) -> Iterator[Finding]:
     """Where the ODE turns from decay to growth near a solution."""
     for k, p in ((1, 1), (1, 4), (2, 2), (2, 3), (2, 16 if effort == "full" else 8)):
@@ -159,11 +156,7 @@ def critical(effort: Effort) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-@claim(
-    "sphere",
-    "Fixed norms raise the plateau to 1/p + 1/p*, and leave the logarithm of N.",
-    _HOME,
-)
+@claim("sphere", "Fixed norms raise the plateau to 1/p + 1/p*, and leave the logarithm of N.")
 def spherical(effort: Effort) -> Iterator[Finding]:
     """Escape times of SGD with fixed norms, and growth and level of the ODE."""
     cases: tuple[tuple[int, int, Method], ...] = ((2, 3000, "chain"), (4, 10**10, "diffusion"))
