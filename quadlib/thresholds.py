@@ -9,9 +9,9 @@ import numpy as np
 from quadlib.checks import Constraint, check_constraint
 from quadlib.plateau import critical_learning_rate, last_learning_rate, plateau
 from quadlib.shapes import Array
-from quadlib.task import Task
+from quadlib.task import Task, check_task
 
-__all__ = ["LearningRates", "learning_rates"]
+__all__ = ["LearningRates", "Matched", "learning_rates"]
 
 _START = 1e-3
 _ACCURACY = 1e-4
@@ -64,6 +64,7 @@ def learning_rates(task: Task, constraint: Constraint = "free") -> LearningRates
     -----
     docs/theory.md (3.6)-(3.8).
     """
+    check_task(task)
     check_constraint(constraint)
     last = last_learning_rate(task, constraint)
     runaway = math.inf if constraint == "spherical" else _runaway(task, last)
@@ -90,34 +91,70 @@ def _runaway(task: Task, last: float) -> float:
     return high
 
 
-def runs_away(task: Task, eta: float) -> bool:
-    """Whether the ODE from near the plateau blows up: unit r and teacher r matched, (3.8)."""
-    from scipy.integrate import solve_ivp
+class Matched:
+    """The ODE where unit r sees teacher r alone, (3.8): Q and M are diagonal, other units alike.
 
-    p, k, noise = task.p, task.p_star, task.label_noise
-    e = min(p, k)
-    t_all = np.linalg.eigvalsh(task.T)
-    t, many = np.unique(t_all[-e:].round(12), return_counts=True)  # like pairs stay alike
-    t, many = np.append(t, 0.0), np.append(many, p - e)  # units without a teacher: m = 0
-    tau1, tau2 = t_all.sum() / k, (t_all**2).sum() / k**2
+    A state has shape (..., 2, e + 1): q and m of the e = min(p, p*) pairs, the largest T_r
+    first, and of the units without a teacher, whose m is 0. On the sphere only the mean norm is
+    kept.
+    """
 
-    def derivative(_alpha: float, y: Array) -> Array:
-        q, m = y.reshape(2, -1)
-        s = many @ q / p - tau1
-        square = s**2 + 2 * (many @ (q**2 / p**2 - 2 * m**2 / (p * k)) + tau2) + noise
-        ss, st = q**2 / p - m**2 / k, q * m / p - m * t / k  # of CAC
+    def __init__(self, task: Task, eta: float, constraint: Constraint = "free") -> None:
+        self.p, self.k, self.eta, self.noise = task.p, task.p_star, eta, task.label_noise
+        t = np.linalg.eigvalsh(task.T)[::-1]
+        e = min(task.p, task.p_star)
+        self.t, self.many = np.append(t[:e], 0.0), np.append(np.ones(e), task.p - e)
+        self.tau1, self.tau2 = t.sum() / self.k, (t**2).sum() / self.k**2
+        self.spherical = constraint == "spherical"
+
+    def start(self, q: Array | float, m: Array) -> Array:
+        """Return the state with all norms q and overlaps m, shape (..., e)."""
+        m = np.concatenate([m, np.zeros((*m.shape[:-1], 1))], -1)
+        return np.stack([np.broadcast_to(np.asarray(q)[..., None], m.shape), m], -2)
+
+    def moments(self, y: Array) -> tuple[Array, Array]:
+        """Return s and E[Δ²], (1.7)."""
+        q, m = y[..., 0, :], y[..., 1, :]
+        s = q @ self.many / self.p - self.tau1
+        tr = (q**2 / self.p**2 - 2 * m**2 / (self.p * self.k)) @ self.many + self.tau2
+        return s, s**2 + 2 * tr + self.noise
+
+    def loss(self, y: Array) -> Array:
+        """Return the population loss."""
+        return self.moments(y)[1] / 2
+
+    def derivative(self, y: Array) -> Array:
+        """Return dy/dα."""
+        p, k, eta, (q, m) = self.p, self.k, self.eta, (y[..., 0, :], y[..., 1, :])
+        s, square = (x[..., None] for x in self.moments(y))
+        ss, st = q**2 / p - m**2 / k, (q / p - self.t / k) * m  # of CAC
+        dm = -2 * eta * (s * m + 2 * st)
         dq = -4 * eta * (s * q + 2 * ss)
         dq += 4 * eta**2 * (square * q + 4 * s * ss + 8 * (ss * q / p - st * m / k))
-        return np.concatenate([dq, -2 * eta * (s * m + 2 * st)])
+        if self.spherical:
+            D = (dq @ self.many / (q @ self.many))[..., None]
+            dq, dm = dq - D * q, dm - D * m / 2
+        return np.stack([dq, dm], -2)
+
+
+def runs_away(task: Task, eta: float) -> bool:
+    """Whether the ODE blows up that starts near the plateau with M = ε O √T."""
+    from scipy.integrate import solve_ivp
+
+    level, matched = plateau(task, eta), Matched(task, eta)
+    y0 = matched.start(level.q, _START * np.sqrt(level.q * matched.t[:-1]))
+
+    def derivative(_alpha: float, y: Array) -> Array:
+        return matched.derivative(y.reshape(y0.shape)).ravel()
 
     def blown_up(_alpha: float, y: Array) -> float:
-        return float(_BLOWN_UP * (1 + tau1) - y[: len(t)].max())
+        return float(_BLOWN_UP * (1 + matched.tau1) - y[: y0.shape[1]].max())
 
     event: Any = blown_up
     event.terminal = True
-    level = plateau(task, eta)
-    y0 = np.concatenate([np.full(len(t), level.q), _START * np.sqrt(level.q * t)])
     # Without surplus units it runs away past η_c already, but slowly
-    end = 25 / level.escape_rate + (1e4 if p == k else 100) / eta
-    run = solve_ivp(derivative, (0.0, end), y0, "LSODA", events=event, rtol=1e-7, atol=1e-10)
+    end = 25 / level.escape_rate + (1e4 if task.p == task.p_star else 100) / eta
+    run = solve_ivp(
+        derivative, (0.0, end), y0.ravel(), "LSODA", events=event, rtol=1e-7, atol=1e-10
+    )
     return bool(run.status != 0)

@@ -3,20 +3,24 @@
 import numpy as np
 
 from quadlib.checks import Constraint
-from quadlib.shapes import Array
+from quadlib.plateau import plateau
+from quadlib.shapes import Array, Float
 from quadlib.task import Task
 
-__all__ = ["LinearStage"]
+__all__ = ["LinearStage", "effective_variance"]
 
 
 class LinearStage:
-    """The plateau's way: q(α), and growth and noise of each teacher direction."""
+    """The plateau's way: q(α), and growth and noise of each teacher direction, T_r ascending."""
 
-    def __init__(self, task: Task, eta: float, constraint: Constraint, plateau_noise: bool) -> None:
-        self.p, self.k, self.eta = task.p, task.p_star, eta
+    def __init__(
+        self, task: Task, eta: float, constraint: Constraint, plateau_noise: bool, q0: float = 1.0
+    ) -> None:
+        self.p, self.k, self.eta, self.q0 = task.p, task.p_star, eta, q0
         self.label_noise, self.spherical = task.label_noise, constraint == "spherical"
         self.t = np.linalg.eigvalsh(task.T)
         self.noisy = plateau_noise
+        self.level = plateau(task, eta, constraint)
 
     def moment(self, q: float, i: int, j: int) -> Array:
         """E[Δ² z^{2i} x_r^{2j}], λ_i = √q z and λ*_r = √T_r x at M = 0, i, j ≤ 2.
@@ -45,15 +49,20 @@ class LinearStage:
         """D_r = 4η² E[Δ² λ_i² λ*_r²] at M = 0, (4.2)."""
         return 4 * self.eta**2 * q * self.t * self.moment(q, 1, 1) * self.noisy
 
-    def drag(self, q: float) -> float:
-        """N times what ⟨ln M⟩ loses per α by the noise of its growth, fastest direction.
+    def response(self) -> tuple[float, float]:
+        """Relaxation rate κ of ln q on the free plateau, and (dr/d ln q)/κ."""
+        q, h = self.level.q, 1e-3 * self.level.q
+        kappa = q * (self.drift(q - h) - self.drift(q + h)) / (2 * h)
+        slope = q * (self.rates(q + h)[-1] - self.rates(q - h)[-1]) / (2 * h)
+        return kappa, float(slope) / kappa
 
-        A sample multiplies M by 1 − 2ηΔx²/N, whose logarithm loses half the mean square. It
-        scales norms by 1 − 4ηΔz²/(pN); norms noisy around the plateau are too small on average,
-        by twice what their noise would give the growth, and let M grow faster.
-        """
+    def drag(self) -> float:
+        """N times what ⟨ln M⟩ loses per α, fastest direction, (4.7)."""
+        q = self.level.q
         direct, norm = self.moment(q, 0, 2)[-1], self.moment(q, 2, 0)[-1]
-        return float(4 * self.eta**2 * self.noisy * (direct / 2 - norm))
+        length = 6 * self.moment(q, 1, 0)[0] - 4 * self.label_noise
+        share = 0.5 if self.spherical else -self.response()[1]
+        return float(4 * self.eta**2 * self.noisy * (direct / 2 - norm + share * length))
 
     def derivative(self, _alpha: float, y: Array) -> Array:
         """Of q, of ∫r_r, and of v_r e^{-2∫r_r}/T_r, (4.1)."""
@@ -61,3 +70,24 @@ class LinearStage:
         dq = 0.0 if self.spherical else q * self.drift(q)
         dv = self.noise(q) / self.t * np.exp(-2 * growth)
         return np.concatenate([[dq], self.rates(q), dv])
+
+    def follow(self, alpha: float) -> tuple[float, Array, Array]:
+        """Return q and ∫r_r at α, and v_r e^{-2∫r}/T_r there and at last, (4.3)."""
+        from scipy.integrate import solve_ivp
+
+        y0 = np.concatenate([[self.q0], np.zeros(self.k), np.full(self.k, self.q0)])
+        end = alpha + 10 / self.level.escape_rate
+        # What shrinks on the plateau collects no further
+        way = solve_ivp(
+            self.derivative, (0.0, end), y0, "LSODA", [alpha, end], rtol=1e-9, atol=1e-11
+        )
+        now, last = way.y[self.k + 1 :].T
+        v = np.where(self.rates(self.level.q) > 0, last, now)
+        return float(way.y[0, 0]), way.y[1 : self.k + 1, 0], v
+
+
+def effective_variance(
+    task: Task, eta: float, constraint: Constraint = "free", q0: float = 1.0
+) -> Float[Array, " k"]:
+    """Return v_eff of each teacher direction, T_r ascending, (4.3); independent of N."""
+    return LinearStage(task, eta, constraint, True, q0).follow(0.0)[2]

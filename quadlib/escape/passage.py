@@ -1,86 +1,129 @@
-"""When M is no longer small: the overlap ODE from many starts at once, up to a level."""
+"""When M is no longer small: the overlap ODE from many starts at once, down to some levels."""
 
 import math
+from collections.abc import Generator
+from typing import NamedTuple
 
 import numpy as np
 
 from quadlib.checks import Constraint
 from quadlib.shapes import Array
 from quadlib.task import Task
+from quadlib.thresholds import Matched
 
-__all__ = ["passages"]
+__all__ = ["PARTS", "Block", "Passages", "passages", "starts"]
+
+PARTS = 8
+"""Independent parts of a set of starts; their spread is the error of an average."""
+
+_ROOTS = np.sqrt([2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53])
 
 
-def passages(
-    task: Task,
-    t: Array,
-    eta: float,
-    constraint: Constraint,
-    q: float,
-    M: Array,
-    level: float,
-    rate: float,
-) -> Array:
-    """Times the overlap ODE takes from Q = q I and each M to the level, by Runge-Kutta steps.
+class Passages(NamedTuple):
+    """Times of each row to each level, infinite where never reached; and which rows ran away."""
 
-    Students that M does not reach, all alike, are one number: their squared norm q.
-    """
-    n, e, k = M.shape
-    p, surplus = task.p, task.p - e
-    A = np.repeat([1 / p, -1 / k], [e, k])
+    times: Array
+    runaway: Array
 
-    def moments(y: Array) -> tuple[Array, Array, Array, Array, Array]:
-        C = np.zeros((len(y), e + k, e + k))
-        C[:, e:, e:] = np.diag(t)
-        C[:, :e] = y[:, :-1].reshape(-1, e, e + k)
-        C[:, e:, :e] = np.swapaxes(C[:, :e, e:], 1, 2)
-        CA, q0 = C * A, y[:, -1]
-        s = np.einsum("naa->n", CA) + surplus * q0 / p
-        tr = np.einsum("nab,nba->n", CA, CA) + surplus * (q0 / p) ** 2
-        return C, CA, q0, s, s**2 + 2 * tr + task.label_noise
 
-    def derivative(y: Array) -> Array:
-        C, CA, q0, s, square = moments(y)
+class Block:
+    """The ODE of e units that M reaches, in full, and of the norm of the others."""
+
+    def __init__(self, task: Task, eta: float, constraint: Constraint, e: int) -> None:
+        self.task, self.eta, self.e, self.surplus = task, eta, e, task.p - e
+        self.t = np.diag(np.linalg.eigvalsh(task.T)[::-1])
+        self.spherical = constraint == "spherical"
+        self.A = np.repeat([1 / task.p, -1 / task.p_star], [e, task.p_star])
+
+    def start(self, q: Array, M: Array) -> Array:
+        """Return the states Q = q I and M, T diagonal, the largest first."""
+        Q = q[:, None, None] * np.eye(self.e)
+        return np.hstack([np.concatenate([Q, M], 2).reshape(len(M), -1), q[:, None]])
+
+    def moments(self, y: Array) -> tuple[Array, Array, Array, Array]:
+        """Return C, CA, s and E[Δ²]."""
+        e, q0 = self.e, y[:, -1]
+        top = y[:, :-1].reshape(len(y), e, -1)
+        t = np.broadcast_to(self.t, (len(y), *self.t.shape))
+        C = np.concatenate([top, np.concatenate([top[:, :, e:].swapaxes(1, 2), t], 2)], 1)
+        CA = C * self.A
+        s = np.einsum("naa->n", CA) + self.surplus * q0 / self.task.p
+        tr = np.einsum("nab,nba->n", CA, CA) + self.surplus * (q0 / self.task.p) ** 2
+        return C, CA, s, s**2 + 2 * tr + self.task.label_noise
+
+    def loss(self, y: Array) -> Array:
+        """Return the population loss."""
+        return self.moments(y)[-1] / 2
+
+    def derivative(self, y: Array) -> Array:
+        """Return dy/dα, (2.1)-(2.3)."""
+        e, eta, q0 = self.e, self.eta, y[:, -1]
+        C, CA, s, square = self.moments(y)
         CAC = CA[:, :e] @ C
         S, E = s[:, None, None], square[:, None, None]
         dy = -2 * eta * (S * C[:, :e] + 2 * CAC)  # (2.1)
-        Gamma = E * C[:, :e, :e] + 4 * S * CAC[:, :, :e] + 8 * (CAC * A) @ C[:, :, :e]
+        Gamma = E * C[:, :e, :e] + 4 * S * CAC[:, :, :e] + 8 * (CAC * self.A) @ C[:, :, :e]
         dy[:, :, :e] = 2 * dy[:, :, :e] + 4 * eta**2 * Gamma  # (2.2)
-        if constraint == "spherical":
+        if self.spherical:
             half = np.diagonal(dy, axis1=1, axis2=2) / 2  # (2.3), Q_ii = 1
             dy -= half[:, :, None] * C[:, :e]
             dy[:, :, :e] -= half[:, None, :] * C[:, :e, :e]
-        x = q0 / p
-        Gamma0 = square * q0 + 4 * s * q0 * x + 8 * q0 * x**2
-        dq0 = -4 * eta * (s * q0 + 2 * q0 * x) + 4 * eta**2 * Gamma0
+        x = q0 / self.task.p
+        dq0 = 4 * eta * q0 * (eta * (square + 4 * s * x + 8 * x**2) - s - 2 * x)
         return np.hstack([dy.reshape(len(y), -1), dq0[:, None]])
 
-    block = np.zeros((n, e, e + k))
-    block[:, :, :e] = q * np.eye(e)
-    block[:, :, e:] = M
-    y = np.hstack([block.reshape(n, -1), np.full((n, 1), q)])
-    step = min(0.15 / eta, 0.4 / rate)
-    last = moments(y)[-1] / 2
-    times = np.where(last <= level, 0.0, np.inf)
-    waiting = np.flatnonzero(last > level)
+
+def passages(
+    equation: Block | Matched, y: Array, levels: Array, step: float, limit: int
+) -> Generator[None, None, Passages]:
+    """Follow each row by Runge-Kutta steps to the lowest of the levels; yield after a step."""
+    last, lowest = equation.loss(y), levels.min()
+    times = np.where(last[:, None] <= levels, 0.0, math.inf)
+    runaway = np.zeros(len(y), dtype=bool)
+    waiting = np.flatnonzero(last > lowest)
     y, last = y[waiting], last[waiting]
-    for i in range(math.ceil((15 / rate + 40 / eta) / step)):
+    for i in range(limit):
         if len(waiting) == 0:
-            return times
-        with np.errstate(over="ignore", invalid="ignore"):
-            k1 = derivative(y)
-            k2 = derivative(y + step / 2 * k1)
-            k3 = derivative(y + step / 2 * k2)
-            y = y + step / 6 * (k1 + 2 * k2 + 2 * k3 + derivative(y + step * k3))
-            loss = moments(y)[-1] / 2
-        passed = loss <= level
-        times[waiting[passed]] = step * (i + (last - level)[passed] / (last - loss)[passed])
-        change = np.abs(loss - last)[~passed]
-        y, last, waiting = y[~passed], loss[~passed], waiting[~passed]
-        # At a fixed point above the level, or on the way to infinity
-        if len(waiting) and not 1e-10 < change.max() / level < 1e3:
             break
-    raise ValueError(
-        f"The task must allow half of the plateau's loss to be lost, got p = {p} and p_star = "
-        f"{k}, where the ODE stays above {level:.3g}; raise p or lower eta."
-    )
+        with np.errstate(over="ignore", invalid="ignore"):
+            k1 = equation.derivative(y)
+            k2 = equation.derivative(y + step / 2 * k1)
+            k3 = equation.derivative(y + step / 2 * k2)
+            y = y + step / 6 * (k1 + 2 * k2 + 2 * k3 + equation.derivative(y + step * k3))
+            loss = equation.loss(y)
+        for j, level in enumerate(levels):
+            now = (loss <= level) & (times[waiting, j] == math.inf)
+            times[waiting[now], j] = step * (i + (last - level)[now] / (last - loss)[now])
+        gone = ~(loss < 1e3 * max(1.0, levels.max()))
+        runaway[waiting[gone]] = True
+        stay = ~gone & (loss > lowest)
+        still = (np.abs(loss - last)[stay] < 1e-9 * lowest).all()  # a fixed point above the level
+        y, last, waiting = y[stay], loss[stay], waiting[stay]
+        if still:
+            break
+        yield
+    return Passages(times, runaway)
+
+
+def starts(p: int, k: int, draws: int, whole: bool) -> tuple[Array, Array]:
+    """Return Gaussian p × k matrices in `PARTS` parts, and one more Gaussian number each.
+
+    If not `whole`, the factor R of their QR decomposition stands for them: units may be rotated.
+    Few dimensions are filled evenly: Kronecker's sequence, a random shift for each part.
+    """
+    from scipy.special import gammaincinv, ndtri
+
+    e = min(p, k)
+    entries = p * k if whole else e * k - e * (e - 1) // 2
+    u = np.random.default_rng((p, k, draws)).random((PARTS, draws // PARTS, entries + 1))
+    if entries < len(_ROOTS):
+        u = u[:, :1] + np.outer(np.arange(draws // PARTS), _ROOTS[: entries + 1])
+        u = np.abs(2 * (u % 1.0) - 1)
+    more, *G = ndtri(u := u.reshape(draws, -1).T.clip(1e-12, 1 - 1e-12))
+    if whole:
+        return np.stack(G, -1).reshape(-1, p, k), more
+    R = np.zeros((draws, e, k))
+    for i in range(e):  # χ of p − i degrees of freedom on the diagonal
+        R[:, i, i] = np.sqrt(2 * gammaincinv((p - i) / 2, u[1 + i]))
+    R[:, *np.triu_indices(e, 1, k)] = np.array(G[e:]).T
+    return R, more

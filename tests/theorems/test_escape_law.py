@@ -1,6 +1,6 @@
 """Mean and spread of the escape time follow the law, for every kind of task.
 
-Every comparison with an ensemble allows what the law promises (1 % of the mean, 10 % of the
+Every comparison with an ensemble allows what the law promises (2 % of the mean, 10 % of the
 standard deviation) and five standard errors: a false alarm in all of them together has a
 probability below 3e-5, whatever the seeds; these are fixed.
 """
@@ -24,48 +24,97 @@ def spread(times):
 
 
 @pytest.mark.parametrize(
-    ("p", "p_star", "T", "noise", "constraint", "N", "runs"),
+    ("p", "p_star", "T", "noise", "constraint", "N", "eta", "runs"),
     [
-        # the exact chain
-        (1, 1, None, 0.0, "free", 1000, 400),
-        (1, 1, None, 0.0, "spherical", 1000, 300),
-        (2, 2, None, 0.0, "free", 1000, 300),
-        (2, 2, None, 0.0, "spherical", 1000, 200),
-        (3, 3, [1.0, 0.5, 2.0], 0.0, "free", 1000, 200),
-        (4, 2, None, 0.3, "spherical", 1000, 200),
-        (16, 2, None, 0.0, "free", 1000, 60),
-        (4, 4, None, 0.0, "free", 1000, 100),
-        (2, 1, None, 0.0, "free", 10**4, 50),
-        # one draw for many samples
-        (2, 2, None, 0.0, "free", 10**4, 300),
-        (4, 2, None, 0.0, "free", 10**5, 200),
-        (8, 4, None, 0.0, "spherical", 10**6, 100),
-        (3, 4, None, 0.0, "free", 10**6, 150),
-        (3, 3, [1.0, 0.5, 2.0], 0.2, "free", 10**8, 200),
-        (2, 2, [1.0, 0.3], 0.0, "spherical", 10**8, 200),
-        (4, 2, None, 0.0, "free", 10**12, 200),
-        (2, 2, None, 0.0, "spherical", 10**12, 200),
+        # the exact chain, also where terms of order 1/N count
+        (1, 1, None, 0.0, "free", 1000, 0.1, 200),
+        (2, 2, None, 0.0, "spherical", 1000, 0.1, 150),
+        (3, 3, [1.0, 0.5, 2.0], 0.0, "free", 1000, 0.1, 100),
+        (8, 1, None, 0.0, "free", 300, 0.08, 200),
+        (16, 2, None, 0.0, "free", 300, 0.1, 100),
+        (12, 2, None, 0.1, "spherical", 300, 0.1, 100),
+        # the diffusion
+        (4, 2, None, 0.0, "free", 10**5, 0.1, 80),
+        (8, 4, None, 0.0, "spherical", 10**6, 0.1, 60),
+        (3, 3, [1.0, 0.5, 2.0], 0.2, "free", 10**8, 0.1, 100),
+        (2, 2, None, 0.0, "spherical", 10**12, 0.1, 100),
     ],
 )
-def test_ensembles_follow_the_law(p, p_star, T, noise, constraint, N, runs):
-    task, eta = ql.Task(p, p_star, T, noise), 0.1
+def test_ensembles_follow_the_law(p, p_star, T, noise, constraint, N, eta, runs):
+    task = ql.Task(p, p_star, T, noise)
     law = ql.escape_law(task, N, eta, constraint)
-    chain = N == 1000 or p_star == 1
-    result = ql.ensemble(
+    times = ql.escape_times(
         task,
         eta=eta,
-        alpha=np.arange(0.0, law.mean + 12 * law.std, 0.25),
         N=N,
         runs=runs,
-        seed=1,
-        method="overlaps" if chain else "diffusion",
+        seed=(1, p, p_star, N),
+        method="overlaps" if N <= 1000 else "diffusion",
         constraint=constraint,
         progress=False,
     )
-    times = result.escape_times
+    std, error = spread(times)
+    assert law.trusted
+    assert abs(times.mean() - law.mean) < 0.02 * law.mean + SIGMAS * std / math.sqrt(runs)
+    assert abs(std - law.std) < 0.1 * law.std + SIGMAS * error
+
+
+def test_terms_of_order_one_over_N_are_needed():
+    """Without them the mean is early at (24, 3), and a part of the variance lacks at (24, 1)."""
+    N = 300
+    for p_star, eta, runs in ((3, 0.122, 160), (1, 0.08, 300)):
+        task = ql.Task(24, p_star)
+        times = ql.escape_times(task, eta=eta, N=N, runs=runs, seed=(2, p_star, N), progress=False)
+        law = ql.escape_law(task, N, eta)
+        bare = ql.escape_law(task, N, eta, plateau_noise=False)
+        std, error = spread(times)
+        allowed = SIGMAS * std / math.sqrt(runs)
+        assert abs(times.mean() - law.mean) < 0.01 * law.mean + allowed
+        if p_star == 3:
+            assert times.mean() - (bare.mean - math.log(law.v_eff) / (2 * law.rate)) > allowed
+        else:
+            assert std - bare.std > SIGMAS * math.hypot(error, bare.std_error)
+
+
+def test_it_says_where_it_ends():
+    # Past η_c, near the last plateau and near runaway runs differ from it: measured in the grid
+    assert not ql.escape_law(ql.Task(4, 2), 1000, 0.258).trusted
+    assert not ql.escape_law(ql.Task(8, 1), 1000, 0.164).trusted
+    law = ql.escape_law(ql.Task(1, 1), 1000, 0.97 / 6)
+    assert not law.trusted
+    times = ql.escape_times(
+        ql.Task(1, 1), eta=0.97 / 6, N=1000, runs=200, seed=(3, 1000), progress=False
+    )
+    assert abs(law.divergence - np.isinf(times).mean()) < 0.1 + SIGMAS * 0.5 / math.sqrt(200)
+    assert ql.escape_law(ql.Task(1, 1), 10**6, 0.1).divergence == 0.0
+
+
+@pytest.mark.parametrize("task", [ql.Task(4, 2), ql.Task(2, 2), ql.Task(8, 1)], ids=str)
+def test_its_own_error_is_below_half_a_percent_of_the_spread(task):
+    law = ql.escape_law(task, 10**5, 0.1)
+    assert max(law.mean_error, law.std_error) < 0.005 * law.std
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_start_level_and_level_of_the_loss_are_the_ODEs(constraint):
+    task, N, eta, runs = ql.Task(2, 2), 10**8, 0.1, 60
+    q0, level = (0.5 if constraint == "free" else 1.0), 0.6
+    law = ql.escape_law(task, N, eta, constraint, q0=q0, level=level)
+    times = ql.escape_times(
+        task,
+        eta=eta,
+        N=N,
+        runs=runs,
+        seed=(4, N),
+        method="diffusion",
+        constraint=constraint,
+        q0=q0,
+        level=level,
+        progress=False,
+    )
     std, error = spread(times)
     assert abs(times.mean() - law.mean) < 0.01 * law.mean + SIGMAS * std / math.sqrt(runs)
-    assert abs(std - law.std) < 0.1 * law.std + SIGMAS * error
+    assert abs(std - law.std) < 0.05 * law.std + SIGMAS * error
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
@@ -90,9 +139,8 @@ def test_without_plateau_noise_it_is_the_ode_from_random_starts(T, constraint):
     )
     std, error = spread(times)
     assert law.v_eff == 1.0
-    # the law's own draws: 2000 of them
-    assert abs(times.mean() - law.mean) < SIGMAS * std * math.sqrt(1 / runs + 1 / 1000)
-    assert abs(std - law.std) < SIGMAS * math.hypot(error, std / math.sqrt(1000))
+    assert abs(times.mean() - law.mean) < SIGMAS * math.hypot(std / math.sqrt(runs), law.mean_error)
+    assert abs(std - law.std) < SIGMAS * math.hypot(error, law.std_error)
 
 
 def test_density_is_the_law_of_the_times():
@@ -117,10 +165,9 @@ def test_density_has_the_mean_and_the_spread_of_the_law(T, constraint):
     step = alpha[1] - alpha[0]
     mean = (alpha * density).sum() * step
     assert density.sum() * step == pytest.approx(1.0, abs=1e-6)
-    # A kernel estimate, T ≠ I, is wider by its kernel
     assert mean == pytest.approx(law.mean, abs=1e-3 * law.std)
     std = math.sqrt(((alpha - mean) ** 2 * density).sum() * step)
-    assert std == pytest.approx(law.std, rel=1e-3 if T is None else 0.05)
+    assert std == pytest.approx(law.std, rel=1e-3)
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
@@ -147,7 +194,7 @@ def test_spread_for_one_teacher_is_that_of_the_logarithm_of_a_chi_square():
         law = ql.escape_law(ql.Task(p, 1), 10**9, 0.05)
         # ln χ²: variance ψ₁(p/2), by quadrature
         variance = stats.loggamma(p / 2).var()
-        assert law.std == pytest.approx(math.sqrt(variance) / (2 * law.rate), rel=1e-3)
+        assert law.std == pytest.approx(math.sqrt(variance) / (2 * law.rate), rel=0.005)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -158,8 +205,8 @@ def test_spread_for_one_teacher_is_that_of_the_logarithm_of_a_chi_square():
         (ql.Task(1, 4), 10**4, 0.2, "free", ql.NoPlateauError, "random weights to reach"),
         (ql.Task(16, 4), 10**4, 0.5, "free", ValueError, "plateau to be left"),
         (ql.Task(1, 1), 10**4, 0.2, "spherical", ValueError, "plateau to be left"),
-        (ql.Task(1, 4), 10**4, 0.05, "free", ValueError, "half of the plateau's loss"),
-        (ql.Task(16, 1), 10**4, 0.3, "free", ValueError, "half of the plateau's loss"),
+        (ql.Task(1, 4), 10**4, 0.05, "free", ValueError, "level must be lost"),
+        (ql.Task(16, 1), 10**4, 0.3, "free", ValueError, "level must be lost"),
         (ql.Task(4, 2), 5, 0.1, "free", ValueError, "N must be at least"),
         (ql.Task(4, 2), 10**4, 0.0, "free", ValueError, "eta must"),
         (ql.Task(4, 2), 10**4, math.nan, "free", ValueError, "eta must"),
