@@ -360,7 +360,7 @@ print(f"{operator.shape[0]} unknowns, n/N = 40: lowest eigenvalues", *map(number
 # ## Explore
 #
 # - **α along the run**: where on the run the Hessian is taken, in percent of its length.
-# - **units p**, **teacher units p\***: the run is that of the ODE from a random start, at η = 0.05.
+# - **student units p**, **teacher units p\***: the run is that of the ODE from a random start, at η = 0.05.
 # - **samples / N**: size of the sample for the lower spectrum.
 #
 # Move α from the start over the plateau to the end, and watch the eigenvalues below zero. Then ask how many
