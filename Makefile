@@ -9,6 +9,7 @@
 # make book       theory, notebooks and reference as HTML, with pictures that move: docs/_build/html
 # make lite       notebooks that run in the browser without a server, in build/lite;
 #                 PYODIDE=folder takes Pyodide and its wheels from there
+# make export     each notebook as one HTML file, whose explorer moves, in build/export
 # make apps       each explorer on a page of its own, served by Voilà
 # make test-sites  book, lite, apps and course in a browser with the network off
 # make course     what students are handed, and the solutions apart, in build/course
@@ -30,7 +31,7 @@ SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau passage 
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test lint test-lowest package upgrade bench notebooks book lite apps apps-pages \
+.PHONY: lab test lint test-lowest package upgrade bench notebooks book export lite apps apps-pages \
   test-sites course handout clean
 
 lab: $(VENV)/.lab $(LAB_SETTINGS)
@@ -82,6 +83,10 @@ notebooks: $(VENV)/.dev
 book: $(VENV)/.book
 	$(PY) -m sphinx -q -E -W --keep-going -b html docs docs/_build/html
 	$(ONE_THREAD) $(PY) docs/frames.py docs/_build/html/_static/frames
+
+export: $(VENV)/.dev
+	$(ONE_THREAD) PYTHONPATH=docs $(PY) -m nbconvert --to html --output-dir build/export \
+	  --HTMLExporter.preprocessors=strip.Strip notebooks/*.ipynb
 
 lite: $(VENV)-lite/.lite
 	$(VENV)-lite/bin/python docs/lite.py build/lite $(PYODIDE)
