@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.checks import ROUNDING, axes, check_kind, check_real, finite_array
-from quadlib.escape import escape_law
-from quadlib.plateau import check_solvable
+from quadlib.checks import ROUNDING, axes, check_eta, check_kind, check_real, finite_array
+from quadlib.escape.linear import effective_variance
+from quadlib.plateau import check_solvable, plateau
 from quadlib.shapes import Array, Float
 from quadlib.state import Weights
 from quadlib.task import Task, check_task
@@ -112,8 +112,8 @@ def blur_law(task: Task, eta: float, start: Any = None) -> tuple[float, float]:
     Raises
     ------
     TypeError, ValueError
-        If T is not the identity, so that the dynamics turns M by itself, and where `escape_law`
-        has none.
+        If T is not the identity, so that the dynamics turns M by itself, and if there is no
+        plateau or it is not left.
 
     Notes
     -----
@@ -121,13 +121,17 @@ def blur_law(task: Task, eta: float, start: Any = None) -> tuple[float, float]:
     of the mean is the standard deviation divided by the root of their number, at most 200.
     """
     check_task(task)
-    p, k = task.p, task.p_star
+    p, k, eta = task.p, task.p_star, check_eta(eta, strict=True)
     if not np.allclose(task.T, np.eye(k), rtol=0, atol=ROUNDING):
         raise ValueError(
             f"T must be the identity for the law of the blur, got {task.T.tolist()}; take "
             f"Task({p}, {k})."
         )
-    epsilon = escape_law(task, 10**6, eta).v_eff - 1  # does not depend on N
+    if plateau(task, eta).escape_rate <= 0:
+        raise ValueError(
+            f"eta must be small enough for the plateau to be left, got eta = {eta:g}; lower eta."
+        )
+    epsilon = float(effective_variance(task, eta)[-1]) - 1
     rng = np.random.default_rng(0)
     draws = int(np.clip(4_000_000 / (p * k), 2_000, 40_000))
     shape = (draws, p, k)

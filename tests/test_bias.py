@@ -178,5 +178,7 @@ def test_what_has_no_orientation_or_blur_says_so() -> None:
         ql.polar_factor("round")
     with pytest.raises(ValueError, match="T must be the identity for the law of the blur"):
         ql.blur_law(ql.Task(2, 2, [1.5, 0.5]), 0.1)
+    with pytest.raises(ValueError, match=r"for the plateau to be left, got eta = 0.43"):
+        ql.blur_law(ql.Task(8, 4), 0.43)
     with pytest.raises(ValueError, match=r"start must have shape \(2, 2\), got \(3, 2\)"):
         ql.blur_law(ql.Task(2, 2), 0.1, wide)

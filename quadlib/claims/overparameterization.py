@@ -21,7 +21,7 @@ _ETA, _K = 0.05, 2
 
 
 def _scale(p: int) -> float:
-    """A N of L_plateau − L = A e^{2rα}: p p* v_eff times what the ODE makes of ‖M(0)‖² = 1, (4.7).
+    """A N of L_plateau − L = A e^{2rα}: p p* v_eff times what the ODE makes of ‖M(0)‖² = 1, (4.10).
 
     To first order in η it is 2 q v_eff.
     """

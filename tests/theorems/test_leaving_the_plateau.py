@@ -1,4 +1,4 @@
-"""The loss of the ODE leaves the plateau as A e^{2rα}, (4.7), with A to first order in η."""
+"""The loss of the ODE leaves the plateau as A e^{2rα}, (4.10), with A to first order in η."""
 
 import numpy as np
 import pytest
