@@ -1,6 +1,8 @@
 """More units than teacher units: one loss curve a p, their late times, and when they escape."""
 
 import math
+from collections import deque
+from collections.abc import Generator
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -9,7 +11,7 @@ import numpy as np
 
 from quadlib.checks import Constraint
 from quadlib.dynamics.ode import integrate
-from quadlib.escape import escape_law
+from quadlib.escape import escape_law_in_pieces
 from quadlib.explorers import controls
 from quadlib.late_time import LateTimeLaw, late_time_law
 from quadlib.live import Caption, Explorer, Pieces
@@ -30,6 +32,7 @@ _LATE = (1e-9, 10.0)
 _HIGH = 1.8
 _NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2.5, 4, 6.5]).ravel()
 _COLUMNS = ("units p", "mean escape time by the law", "its standard deviation")
+_FOUND: dict[Any, tuple[float, float] | None] = {}
 
 
 class _Setting(NamedTuple):
@@ -113,7 +116,7 @@ class Overparameterization(Explorer):
         for line in self.this.values():
             line.set_data([], [])
             line.set_color(p_color(now.p))
-        self.this[self.left].set_data(run.alpha, _below(run.loss, _HIGH))
+        self.this[self.left].set_data(run.alpha, np.where(run.loss < _HIGH, run.loss, np.nan))
         self.level.set_data([0, now.end], [level, level])
         self.law.set_data([], [])
         escape = run.escape_time() if math.isfinite(level) else math.inf
@@ -138,7 +141,9 @@ class Overparameterization(Explorer):
         """Other p on the left, late times, laws of the escape."""
         for p, line in self.others[self.left].items():
             other = _run(now._replace(p=p))
-            yield partial(line.set_data, other.alpha, _below(other.loss, _HIGH))
+            yield partial(
+                line.set_data, other.alpha, np.where(other.loss < _HIGH, other.loss, np.nan)
+            )
         run = _run(now, late=True)
         caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
         yield partial(self._show_law, now, run, caption)
@@ -146,7 +151,7 @@ class Overparameterization(Explorer):
             yield partial(line.set_data, *_shown(_run(now._replace(p=p), late=True)))
         caption = caption._replace(columns=_COLUMNS)
         for p in sorted({*_OTHERS, now.p}):
-            if (found := _escape(now._replace(p=p))) is not None:
+            if (found := (yield from _escape(now._replace(p=p)))) is not None:
                 caption = caption._replace(rows=(*caption.rows, (p, *found)))
                 if p == now.p:
                     words = (
@@ -172,6 +177,7 @@ class Overparameterization(Explorer):
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls that give the curves of this p, and the laws."""
         now = _Setting(**{name: values[name] for name in _Setting._fields})
+        deque(_escape(now), maxlen=0)
         cuts = [len(_run(now, late).alpha) for late in (False, True)]
         early, late = (f"[:{cut}]" if cut < _POINTS else "" for cut in cuts)
         norms = f'constraint="{now.constraint}"'
@@ -186,14 +192,9 @@ class Overparameterization(Explorer):
             f"np.geomspace({now.end / 10}, {now.end * 100}, {_POINTS}){late}",
             "ode = ql.integrate(task, start, alpha=alpha, rtol=1e-5, **how)",
             "late = ql.integrate(task, start, alpha=times, rtol=1e-7, **how)" * (cuts[1] > 0),
-            f"law = ql.escape_law(task, {_N}, **how)" * (_escape(now) is not None),
+            f"law = ql.escape_law(task, {_N}, **how)" * bool(_FOUND.get(now)),
         ]
         return "\n".join(filter(None, lines))
-
-
-def _below(loss: Array, high: float) -> Array:
-    """What blows up leaves the picture."""
-    return np.where(loss < high, loss, np.nan)
 
 
 def _shown(run: Trajectory) -> tuple[Array, Array]:
@@ -206,25 +207,24 @@ def _shown(run: Trajectory) -> tuple[Array, Array]:
 @lru_cache(maxsize=128)
 def _run(setting: _Setting, late: bool = False) -> Trajectory:
     """Follow the ODE through the escape, or from there on; as far as it goes."""
-    alpha, rtol = np.linspace(0, setting.end, _POINTS), 1e-5
-    if late:
-        alpha, rtol = np.geomspace(setting.end / 10, setting.end * 100, _POINTS), 1e-7
+    early = np.linspace(0, setting.end, _POINTS)
+    alpha = np.geomspace(setting.end / 10, setting.end * 100, _POINTS) if late else early
+    how: Any = dict(eta=setting.eta, constraint=setting.constraint, rtol=1e-7 if late else 1e-5)
     try:
-        return integrate(
-            setting.task, setting.start, eta=setting.eta, alpha=alpha,
-            constraint=setting.constraint, rtol=rtol,
-        )  # fmt: skip
+        return integrate(setting.task, setting.start, alpha=alpha, **how)
     except DivergenceError as error:
         return error.trajectory
 
 
-@lru_cache(maxsize=256)
-def _escape(setting: _Setting) -> tuple[float, float] | None:
+def _escape(setting: _Setting) -> Generator[None, None, tuple[float, float] | None]:
     """Mean and standard deviation of the escape time, or None where SGD does not escape."""
-    with suppress(ValueError):
-        law = escape_law(setting.task, _N, setting.eta, setting.constraint)
-        return law.mean, law.std
-    return None
+    if setting not in _FOUND:
+        found, how = None, (setting.task, _N, setting.eta, setting.constraint)
+        with suppress(ValueError):
+            law = yield from escape_law_in_pieces(*how)
+            found = law.mean, law.std
+        _FOUND[setting] = found
+    return _FOUND[setting]
 
 
 def _judge(now: _Setting, run: Trajectory) -> tuple[float, str]:
@@ -275,6 +275,6 @@ def _words(now: _Setting, run: Trajectory) -> str:
     law = _late_law(now)
     if law is None:
         return f"Late, {end}"
-    if law.prefactor is None:
-        return f"Late the loss falls exponentially, at rate {number(law.rate or 0.0)}."
-    return f"Late the loss falls as {number(law.prefactor)}/α²; {end}"
+    if law.rate is not None:
+        return f"Late the loss falls exponentially, at rate {number(law.rate)}."
+    return f"Late the loss falls as {number(law.prefactor or 0.0)}/α²; {end}"
