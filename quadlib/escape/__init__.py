@@ -213,7 +213,10 @@ def escape_law_in_pieces(
             f"{task.p_star} does not cross as N → ∞; raise p, lower eta or choose another level."
         )
 
-    pilot = yield from run(starts(task.p, task.p_star, 512, False), 15 / rate + 40 / eta, wide=1.5)
+    draws = PARTS * int(np.clip(3e5 / ((e + 1) * steps), 8, 2048))
+    pilot = yield from run(
+        starts(task.p, task.p_star, min(512, draws), False), 15 / rate + 40 / eta, wide=1.5
+    )
     reached = np.isfinite(pilot.times)
     unreachable = reached[:, 0].mean() < 0.5 <= reached[:, 1].mean()
     if unreachable:  # only as N → ∞
@@ -221,9 +224,8 @@ def escape_law_in_pieces(
     if reached[:, 1].mean() < 0.5 or np.median(pilot.times[:, 1]) == 0.0:
         raise refuse()
     limit = 2 * float(pilot.times[reached].max()) + 20 * step
-    draws = PARTS * int(np.clip(3e5 / ((e + 1) * steps), 8, 2048))
     found = yield from run(starts(task.p, task.p_star, draws, False), limit)
-    mean, var = _moments(found)
+    mean, var = _moments(found, rate)
     errors, judged = [_error(mean), _error(var)], found
     cost = steps * (2e-5 + 2e-8 * units * (units + task.p_star) ** 2)
     rows = PARTS * int(min(512, 0.2 / cost))
@@ -231,15 +233,16 @@ def escape_law_in_pieces(
         fewer = starts(task.p, task.p_star, rows, not free)
         judged = yield from run(fewer, limit, True)
         matched = yield from run(fewer, limit)
-        more = [b - a for b, a in zip(_moments(judged), _moments(matched), strict=True)]
+        pairs = zip(_moments(judged, rate), _moments(matched, rate), strict=True)
+        more = [b - a for b, a in pairs]
         errors = [math.hypot(a, _error(b)) for a, b in zip(errors, more, strict=True)]
         mean, var = mean.mean() + more[0], var.mean() + more[1]
     escaped = np.isfinite(judged.times[:, 0])
     if escaped.mean() < 0.5:
         raise refuse()
-    middle, finish = linear + float(mean.mean()), judged.times[escaped]
+    middle, finish = linear + float(mean.mean()) / rate, judged.times[escaped]
     growing = max(0.0, middle - 1 / rate)
-    std = math.sqrt(max(0.0, var.mean()) + noisy * finite.growth(growing) / (N * rate**2))
+    std = math.sqrt(max(0.0, var.mean()) + noisy * finite.growth(growing) / N) / rate
     middle += stage.drag() * growing / (N * rate)
     neglected = float((finish[:, 0] - finish[:, 1]).mean()) / (4 * middle)
     neglected += 30 * eta**2 / (N * rate) + (math.inf if unreachable else 0.0)
@@ -255,8 +258,8 @@ def escape_law_in_pieces(
         std,
         rate,
         float(v[-1]),
-        errors[0],
-        errors[1] / (2 * std),
+        errors[0] / rate,
+        errors[1] / (2 * std * rate**2),
         neglected if noisy else 0.0,
         divergence,
         bool(sure and (neglected < 0.035 or not noisy)),
@@ -264,10 +267,9 @@ def escape_law_in_pieces(
     )
 
 
-def _moments(found: Passages) -> tuple[Array, Array]:
-    """Mean and variance of the times to the lowest level in each part."""
-    parts = found.times[:, 0].reshape(PARTS, -1)
-    times = np.ma.masked_invalid(parts)
+def _moments(found: Passages, rate: float) -> tuple[Array, Array]:
+    """Mean and variance of the times to the lowest level in each part, in units of 1/rate."""
+    times = np.ma.masked_invalid(rate * found.times[:, 0].reshape(PARTS, -1))
     return np.asarray(times.mean(1)), np.asarray(times.var(1, ddof=1))
 
 

@@ -12,6 +12,8 @@ import pytest
 from scipy import stats
 
 import quadlib as ql
+from quadlib.escape.finite import FiniteSize
+from quadlib.escape.linear import LinearStage
 
 SIGMAS = 5.0
 
@@ -217,3 +219,43 @@ def test_where_there_is_no_law_a_sentence_says_why(task, N, eta, constraint, err
     with pytest.raises(error, match=message) as caught:
         ql.escape_law(task, N, eta, constraint)
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_the_moments_of_one_sample(constraint):
+    """(4.8) and (4.9) by quadrature against samples of the fields."""
+    task, eta, n = ql.Task(4, 2, label_noise=0.2), 0.1, 400_000
+    finite = FiniteSize(LinearStage(task, eta, constraint, True))
+    q = ql.plateau(task, eta, constraint).q
+    rng = np.random.default_rng(5)
+    z, x = rng.standard_normal((n, 4)), rng.standard_normal((n, 2))
+    error = q * (z**2).mean(1) - (x**2).mean(1) - math.sqrt(0.2) * rng.standard_normal(n)
+    g = -4 * eta * error + 4 * eta**2 * error**2
+    u = -2 * eta * x**2 * (error[:, None] + 2 * q / 4 * z[:, :2] ** 2)
+    trace = np.repeat((g * (z**2).mean(1))[:, None], 2, 1)
+    rest = g[:, None] * z[:, :2] ** 2 - trace
+    parts = [u - (trace + rest) / 2] if constraint == "spherical" else [u, trace, rest]
+    for i, a in enumerate(parts):
+        for j, b in enumerate(parts):
+            a0, b0 = a - a.mean(0), b - b.mean(0)
+            product = a0[:, 0] * b0.mean(1)  # half of a pair, half of two
+            allowed = SIGMAS * product.std() / math.sqrt(n)
+            assert abs(product.mean() - finite.covariance[i, j]) < allowed
+    square = (g * z[:, 0] * z[:, 1]) ** 2
+    assert abs(square.mean() - finite.off_diagonal) < SIGMAS * square.std() / math.sqrt(n)
+
+
+def test_fluctuations_of_Q_raise_the_loss():
+    """(4.9) on the plateau of the chain, started with Q = qI and no M, before M has grown."""
+    task, eta, N, alpha, runs = ql.Task(24, 1), 0.05, 2000, 8.0, 20
+    q = ql.plateau(task, eta).q
+    start = ql.Overlaps(q * np.eye(24), np.zeros((24, 1)))
+    how = dict(eta=eta, alpha=[alpha], N=N, runs=runs, seed=(6, N), start=start)
+    Q = ql.ensemble(task, **how, progress=False).Q[:, 0]
+    square = (np.triu(Q, 1) ** 2).sum((1, 2)) / (276 * q**2)
+    finite = FiniteSize(LinearStage(task, eta, "free", True))
+    grown = 1 - math.exp(-2 * finite.kappa_rest * alpha)
+    predicted = finite.off_diagonal / (2 * finite.kappa_rest) * grown / N
+    # next order: norms fluctuate by 2 %, and M has begun to grow
+    allowed = 0.05 * predicted + SIGMAS * square.std() / math.sqrt(runs)
+    assert abs(square.mean() - predicted) < allowed
