@@ -131,15 +131,8 @@ class Table:
     """Verdicts as one table."""
 
     columns = (
-        "claim",
-        "quantity",
-        "predicted",
-        "measured",
-        "tolerance",
-        "method",
-        "rival",
-        "verdict",
-    )
+        "claim", "quantity", "predicted", "measured", "tolerance", "method", "rival", "verdict",
+    )  # fmt: skip
 
     def __init__(self, verdicts: Iterable[Verdict]) -> None:
         self.verdicts = tuple(verdicts)

@@ -6,16 +6,7 @@ import numpy as np
 
 from quadlib.checks import Constraint
 from quadlib.claims.base import Effort, Finding, Method, shown_in
-from quadlib.claims.measure import (
-    escapes,
-    mean,
-    of_sample,
-    runs_away,
-    sgd,
-    spread,
-    turning,
-    where,
-)
+from quadlib.claims.measure import escapes, mean, of_sample, runs_away, sgd, spread, turning, where
 from quadlib.dynamics.ode import integrate
 from quadlib.escape import escape_law
 from quadlib.notation import number
