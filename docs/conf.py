@@ -3,6 +3,7 @@
 import inspect
 import json
 import operator
+import os
 import re
 import sys
 from pathlib import Path
@@ -14,6 +15,15 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 import quadlib  # noqa: E402
+
+# autodoc says of a class under another name only "alias of"
+for alias in [quadlib.predict, *(getattr(quadlib.explorers, n) for n in quadlib.explorers.__all__)]:
+    alias.__name__ = next(
+        name
+        for room in (quadlib, quadlib.explorers)
+        for name in dir(room)
+        if getattr(room, name) is alias
+    )
 
 project = "quadlib"
 author = "quadlib contributors"
@@ -80,14 +90,26 @@ LINK = re.compile(
 )
 
 
-def anchor(match: re.Match[str]) -> str:
-    """Link as HTML: MyST would not see anchors, and docs/notebooks/ at its real place.
+def prepare_links(text: str, docname: str) -> str:
+    """Make links HTML: MyST would not see anchors, and docs/notebooks/ at its real place.
 
-    In the repository docs/ is beside notebooks/, here it is above. A test follows every link.
+    In the repository notebooks/ is beside docs/, here it is in it; what is not in the book is
+    shown by GitHub. A test follows every link.
     """
-    text, page, _, part = match.groups("")
-    page = page.replace("../docs/", "../") + ".html" * bool(page)
-    return f'<a href="{page}{part}">{text}</a>'
+    here = os.path.dirname(docname)
+    home = here if here.startswith("notebooks") else os.path.join("docs", here)
+
+    def anchor(match: re.Match[str]) -> str:
+        words, page, suffix, part = match.groups("")
+        target = os.path.normpath(os.path.join(home, page + suffix)) if page else ""
+        if suffix and target.startswith(("docs/", "notebooks/")):
+            target = target.removeprefix("docs/").removesuffix(suffix) + ".html"
+            target = os.path.relpath(target, here or ".")
+        elif target:
+            target = f"{repository}/blob/main/{target}"
+        return f'<a href="{target}{part}">{words}</a>'
+
+    return LINK.sub(anchor, text)
 
 
 def prepare_notebook(_app: Sphinx, docname: str, source: list[str]) -> None:
@@ -98,7 +120,7 @@ def prepare_notebook(_app: Sphinx, docname: str, source: list[str]) -> None:
     for cell in notebook["cells"]:
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            cell["source"] = LINK.sub(anchor, text)
+            cell["source"] = prepare_links(text, docname)
         if cell["metadata"].get("jupyter", {}).get("source_hidden"):
             cell["metadata"].setdefault("tags", []).append("hide-cell")
         explorer = re.search(r"^(?:ql\.)?explorers\.(\w+)\(\)$", text, re.M)
@@ -114,9 +136,9 @@ def prepare_notebook(_app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def prepare_page(_app: Sphinx, docname: str, source: list[str]) -> None:
-    """Let links to `<a id="eq-3-4"></a>` pass."""
-    if not docname.startswith("notebooks/"):
-        source[0] = LINK.sub(lambda match: anchor(match) if match[4] else match[0], source[0])
+    """Do the same for a page of text; the first has cards, which MyST resolves."""
+    if docname != "index" and not docname.startswith(("notebooks/", "generated/")):
+        source[0] = prepare_links(source[0], docname)
 
 
 def keep_equations(_app: Sphinx, doctree: nodes.document) -> None:
