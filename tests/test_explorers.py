@@ -14,8 +14,7 @@ from matplotlib.text import Text
 from quadlib import explorers
 from quadlib.live.figure import _holds_data, _moving
 
-# Those that show their code keep all of this
-NAMES = [name for name in explorers.__all__ if "script" in vars(getattr(explorers, name))]
+NAMES = explorers.__all__
 
 
 def ends(control):
@@ -57,13 +56,14 @@ def explorer(request):
 
 
 def settings(explorer):
-    """Each control at each of its ends, and the smallest with the largest of every two."""
+    """Each control at each of its ends, and the smallest with the largest of each with the next."""
     range_of = {name: ends(explorer.controls[name]) for name in explorer.defaults}
     yield {}
     for name, values in range_of.items():
         for value in values:
             yield {name: value}
-    for (one, a), (other, b) in itertools.combinations(range_of.items(), 2):
+    pairs = list(range_of.items())
+    for (one, a), (other, b) in zip(pairs, pairs[1:] + pairs[:1], strict=True):
         yield {one: a[-1], other: b[0]}
         yield {one: a[0], other: b[-1]}
 

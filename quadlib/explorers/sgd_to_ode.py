@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Generator
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import ipywidgets
 import numpy as np
@@ -29,7 +29,7 @@ _FOLLOW = ("Q₁₁", "Q₁₂", "M₁₁", "M₁₂", "loss")
 _SPAN = (7.0, 1.5e8)
 
 
-class Case(NamedTuple):
+class _Case(NamedTuple):
     """A task with its learning rate and its starts."""
 
     task: Task
@@ -37,12 +37,14 @@ class Case(NamedTuple):
     fixed: bool
     seed: int
 
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.task.p, self.task.p_star, self.task.label_noise, *self[1:])
+
     def size(self, N: int) -> int:
-        """The N whose random start is used."""
         return _START_N if self.fixed else N
 
     def start(self, N: int) -> Overlaps:
-        """Where all runs at N begin."""
         return random_overlaps(self.task, self.size(N), 14 + self.seed)
 
     def end(self, N: int) -> float:
@@ -51,7 +53,6 @@ class Case(NamedTuple):
         return float(_ROUND[np.searchsorted(_ROUND, end)])
 
     def alpha(self, N: int) -> Array:
-        """Recorded times."""
         return np.linspace(0.0, self.end(N), _POINTS)
 
     def method(self, N: int) -> dict[str, Any]:
@@ -61,26 +62,15 @@ class Case(NamedTuple):
         return dict(method=method, **step)
 
     def ode(self, N: int, noise: bool) -> Trajectory:
-        """The ODE from the start, with gradient noise or without, as far as it goes."""
-        key = (self.task.p, self.task.p_star, self.task.label_noise, self.eta, self.fixed)
-        return _ode(*key, self.seed, N if not self.fixed else 0, noise)
+        more: Any = dict(eta=self.eta, alpha=self.alpha(N), gradient_noise=noise, rtol=_RTOL)
+        try:
+            return integrate(self.task, self.start(N), **more)
+        except DivergenceError as error:
+            return error.trajectory
 
     def runs(self, N: int) -> Together:
-        """Runs of SGD from the start."""
         more: Any = dict(eta=self.eta, alpha=self.alpha(N), N=N, **self.method(N))
         return runs.begun(self.task, _RUNS, (self.seed, N), self.start(N), **more)
-
-
-@lru_cache(maxsize=64)
-def _ode(
-    p: int, p_star: int, label: float, eta: float, fixed: bool, seed: int, N: int, noise: bool
-) -> Trajectory:
-    case = Case(Task(p, p_star, label_noise=label), eta, fixed, seed)
-    more: Any = dict(eta=eta, alpha=case.alpha(N), gradient_noise=noise, rtol=_RTOL)
-    try:
-        return integrate(case.task, case.start(N), **more)
-    except DivergenceError as error:
-        return error.trajectory
 
 
 class SgdToOde(Explorer):
@@ -94,12 +84,10 @@ class SgdToOde(Explorer):
         self.sgd = [left.plot([], [], lw=0.8, color=grey)[0] for _ in range(_RUNS)]
         self.sgd[0].set_label(f"SGD, {_RUNS} runs")
         (self.ode,) = left.plot([], [], lw=2, color=blue, label="ODE")
-        (self.flow,) = left.plot([], [], "--", lw=1.5, color=orange)
-        self.flow.set_label("ODE without gradient noise")
+        (self.flow,) = left.plot([], [], "--", color=orange, label="ODE without gradient noise")
         left.set(xlabel="α = samples / N")
         (self.law,) = right.plot([], [], color=dark, lw=1.2, ls=":", label="slope −½")
-        (self.floor,) = right.plot([], [], color=orange, lw=1.5, ls="--")
-        self.floor.set_label("between the two ODEs")
+        (self.floor,) = right.plot([], [], "--", color=orange, label="between the two ODEs")
         (self.dots,) = right.plot([], [], "o", color=grey, ms=6, label="SGD to the ODE")
         (self.here,) = right.plot([], [], "D", color=grey, mfc="none", ms=9, label="at this N")
         self.live.log(right.xaxis, right.yaxis)
@@ -108,7 +96,7 @@ class SgdToOde(Explorer):
             self.live.legend(ax, ncols=3 if ax is left else 2)
         moving = (self.flow, self.ode, self.law, self.floor, self.dots, self.here)
         self.live.animate(*self.sgd, *moving)
-        self.known: dict[Any, Together] = {}
+        self.known: dict[Any, Any] = {}
         return {
             "log_N": controls.log_dimension(3.0, 8.0),
             "eta": controls.learning_rate(),
@@ -130,7 +118,7 @@ class SgdToOde(Explorer):
     def draw(self, v: dict[str, Any]) -> Caption:
         """Both ODEs now; runs and distances a moment later."""
         case, N, what = _chosen(v)
-        odes = {noise: case.ode(N, noise) for noise in (True, False)}
+        odes = {noise: self._ode(case, N, noise) for noise in (True, False)}
         chosen = odes[v["gradient_noise"]]
         for line, noise in ((self.ode, True), (self.flow, False)):
             line.set_data(odes[noise].alpha, followed(odes[noise], what))
@@ -148,16 +136,15 @@ class SgdToOde(Explorer):
             f"{number(values[-1])} at α = {number(chosen.alpha[-1])}"
         )
         rows = list(zip(chosen.alpha.tolist(), values.tolist(), strict=True))
-        warning = ""
-        if _diverged(chosen):
-            last = f"after α = {number(chosen.alpha[-1])}"
-            warning = f"The {name} diverges {last}. Lower the learning rate η."
+        last = f"after α = {number(chosen.alpha[-1])}"
+        warning = f"The {name} diverges {last}. Lower the learning rate η."
+        warning *= len(chosen.alpha) < _POINTS
         caption = Caption(f"{story}.", ("α", f"{what} of the {name}"), rows, f"{story}.", warning)
         self.later(self._distances(case, N, v["gradient_noise"], what, caption))
         return caption
 
-    def _distances(self, case: Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
-        ode, sgd = case.ode(N, noise), (yield from self._runs(case, N))
+    def _distances(self, case: _Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
+        ode, sgd = self._ode(case, N, noise), (yield from self._runs(case, N))
         mean, lost = _distance(sgd, ode, what), int(sgd.diverged.sum())
         method = runs.how(sgd.method)
         text = f"{_RUNS} SGD runs at N = {number(N)} ({method}) "
@@ -182,16 +169,16 @@ class SgdToOde(Explorer):
             if size < case.task.p + case.task.p_star:
                 continue
             sgd = yield from self._runs(case, size)
-            miss = _distance(sgd, case.ode(size, noise), what)
+            miss = _distance(sgd, self._ode(case, size, noise), what)
             if math.isfinite(miss):
                 found[size] = miss
                 yield partial(self.dots.set_data, list(found), list(found.values()))
         if len(found) < 2:
             return
         sizes, distances = list(found), list(found.values())
-        gap = _distance(case.ode(N, False), case.ode(N, True), what)
+        gap = _distance(self._ode(case, N, False), self._ode(case, N, True), what)
         last = sizes[-1] if case.fixed else sizes[0]  # the largest is closest to the limit
-        there = _distance((yield from self._runs(case, last)), case.ode(last, True), what)
+        there = _distance((yield from self._runs(case, last)), self._ode(case, last, True), what)
         slope = float(np.polyfit(np.log(sizes), np.log(distances), 1)[0])
         text = f" From N = {number(sizes[0])} to {number(sizes[-1])} the distance scales as "
         text += f"N to the power {number(slope, 2)}."
@@ -211,55 +198,58 @@ class SgdToOde(Explorer):
 
         yield lines
 
-    def _runs(self, case: Case, N: int) -> Generator[None, None, Together]:
+    def _runs(self, case: _Case, N: int) -> Generator[None, None, Together]:
         """Return the runs at N, known or made now in slices."""
-        task = case.task
-        key = (task.p, task.p_star, task.label_noise, case.eta, case.fixed, case.seed, N)
+        key = (case.key, N)
         if key not in self.known:
             made = case.runs(N)
             yield from runs.advance(made)
-            self.known[key] = made
-            if len(self.known) > 64:
-                del self.known[next(iter(self.known))]
-        return self.known[key]
+            self._keep(key, made)
+        return cast(Together, self.known[key])
+
+    def _ode(self, case: _Case, N: int, noise: bool) -> Trajectory:
+        """Return the ODE from the start at N, known or made now, as far as it goes."""
+        key = (case.key, case.size(N), noise)
+        if key not in self.known:
+            self._keep(key, case.ode(N, noise))
+        return cast(Trajectory, self.known[key])
+
+    def _keep(self, key: Any, result: Any) -> None:
+        self.known[key] = result
+        if len(self.known) > 100:
+            del self.known[next(iter(self.known))]
 
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls for both ODEs, the runs at this N and their distance."""
         case, N, what = _chosen(values)
         task, size = case.task, case.size(N)
         noise = f", label_noise={task.label_noise:g}" if task.label_noise else ""
-        recorded = {full: len(case.ode(N, full).alpha) for full in (True, False)}
+        recorded = {full: len(self._ode(case, N, full).alpha) for full in (True, False)}
         cut = {full: f"[:{n}]" if n < _POINTS else "" for full, n in recorded.items()}
         how = "".join(f", {name}={value!r}" for name, value in case.method(N).items())
-        ode, entry = "ode" if values["gradient_noise"] else "flow", ""
-        if what != "loss":
-            entry = f"[..., 0, {int(what[-1] == '₂')}]"
-        name = "loss" if what == "loss" else what[0]
-        return "\n".join(
-            [
-                "import numpy as np",
-                "import quadlib as ql",
-                f"task, N, eta = ql.Task({task.p}, {task.p_star}{noise}), {N}, {case.eta:g}",
-                f"alpha = np.linspace(0, {case.end(N):g}, {_POINTS})",
-                f"start = ql.random_overlaps(task, {size}, rng={14 + case.seed})",
-                f"more = dict(eta=eta, rtol={_RTOL:g})",
-                f"ode = ql.integrate(task, start, alpha=alpha{cut[True]}, **more)",
-                f"flow = ql.integrate(task, start, alpha=alpha{cut[False]}, gradient_noise=False, "
-                "**more)",
-                f"sgd = ql.ensemble(task, start=start, eta=eta, alpha=alpha, N=N, runs={_RUNS}, "
-                f"seed=({case.seed}, N){how}, progress=False)",
-                f"distance = np.sqrt(np.mean((sgd.{name}{entry} - {ode}.{name}{entry}) ** 2))",
-            ][: 10 if recorded[values["gradient_noise"]] == _POINTS else 9]
-        )
+        curve = what if what == "loss" else f"{what[0]}[..., 0, {'₁₂'.index(what[-1])}]"
+        ode = "ode" if values["gradient_noise"] else "flow"
+        lines = f"""import numpy as np
+import quadlib as ql
+task, N, eta = ql.Task({task.p}, {task.p_star}{noise}), {N}, {case.eta:g}
+alpha, more = np.linspace(0, {case.end(N):g}, {_POINTS}), dict(eta=eta, rtol={_RTOL:g})
+start = ql.random_overlaps(task, {size}, rng={14 + case.seed})
+ode = ql.integrate(task, start, alpha=alpha{cut[True]}, **more)
+flow = ql.integrate(task, start, alpha=alpha{cut[False]}, gradient_noise=False, **more)
+how = dict(N=N, runs={_RUNS}, seed=({case.seed}, N){how})
+sgd = ql.ensemble(task, start=start, eta=eta, alpha=alpha, progress=False, **how)"""
+        if recorded[values["gradient_noise"]] < _POINTS:
+            return lines
+        return f"{lines}\ndistance = np.sqrt(np.mean((sgd.{curve} - {ode}.{curve}) ** 2))"
 
 
-def _chosen(v: dict[str, Any]) -> tuple[Case, int, str]:
+def _chosen(v: dict[str, Any]) -> tuple[_Case, int, str]:
     task = Task(v["p"], v["p_star"], label_noise=v["label_noise"])
     what, N = v["overlap"], check_dimension(round(10 ** v["log_N"]), task.p, task.p_star)
     if what[1:] == "₁₂" and (task.p if what[0] == "Q" else task.p_star) == 1:
         units = "p" if what[0] == "Q" else "p*"
         raise ValueError(f"{what} needs {units} of at least 2, got 1; follow {what[0]}₁₁.")
-    return Case(task, v["eta"], v["start"] == "same at every N", v["seed"]), N, what
+    return _Case(task, v["eta"], v["start"] == "same at every N", v["seed"]), N, what
 
 
 def followed(result: Trajectory | Together, what: str) -> Array:
@@ -281,12 +271,7 @@ def _limits(values: Array) -> tuple[float, float]:
 
 def _distance(one: Trajectory | Together, ode: Trajectory, what: str) -> float:
     """Root mean square over α and runs of the difference; inf if one of them diverged."""
-    if _diverged(ode) or not np.isfinite(followed(one, what)).all():
-        return math.inf
-    if len(one.alpha) < _POINTS:
+    whole = len(one.alpha) == len(ode.alpha) == _POINTS and np.isfinite(followed(one, what)).all()
+    if not whole:
         return math.inf
     return float(np.sqrt(np.mean((followed(one, what) - followed(ode, what)) ** 2)))
-
-
-def _diverged(trajectory: Trajectory) -> bool:
-    return len(trajectory.alpha) < _POINTS

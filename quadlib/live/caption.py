@@ -13,18 +13,11 @@ _SHOWN = 25  # rows of a table
 
 
 class Caption(NamedTuple):
-    """What a picture shows.
+    """What a picture shows: sentences for those who do not see it, and all its numbers.
 
-    Attributes
-    ----------
-    alt
-        Sentences for those who do not see it.
-    columns, rows
-        Its numbers, all of them.
-    summary
-        One short sentence, shown under the picture and read aloud after each move; else `alt`.
-    warning
-        One sentence if something is not as it should be, in words of the controls.
+    The `summary` is one short sentence, shown under the picture and read aloud after each move,
+    else `alt` is; the `warning` says that something is not as it should be, in words of the
+    controls.
     """
 
     alt: str

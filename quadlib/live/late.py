@@ -12,16 +12,9 @@ __all__ = ["Late"]
 class Late:
     """Drive slices in a thread, or in the event loop of the kernel where no thread can start.
 
-    Parameters
-    ----------
-    slices
-        Each `next` is one slice: a few milliseconds, in which a slider has to wait at most.
-    wanted
-        Whether to go on.
-    pause
-        Seconds before the first slice.
-    previous
-        What is driven now; it ends after its present slice.
+    Each `next` of `slices` is one slice: a few milliseconds, for which a slider has to wait at
+    most. The first comes after `pause` seconds and when the `previous` slices have ended; they go
+    on as long as they are `wanted`.
     """
 
     def __init__(

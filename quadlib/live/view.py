@@ -48,15 +48,7 @@ def actions(controls: dict[str, Any], toggles: dict[str, Any]) -> Any:
 
 
 def choose(explorer: str, controls: dict[str, Any], name: str, value: Any) -> None:
-    """Set a control to a value, or say in one sentence what there is.
-
-    Raises
-    ------
-    TypeError
-        If there is no control of this name.
-    ValueError
-        If it cannot have this value.
-    """
+    """Set a control to a value; TypeError or ValueError if there is no such one, in a sentence."""
     if name not in controls:
         names = ", ".join(controls)
         raise TypeError(f"{explorer} has the controls {names}, got {name}; name one of them.")
