@@ -170,9 +170,7 @@ def test_the_words_are_those_of_the_library(bare, values):
 def test_runs_escape_when_the_law_says(eager, values):
     choose(eager, **values)
     assert not eager.error
-    found = re.search(
-        r"escape at α = ([\d.]+) ± ([\d.]+) \(law for large N: ([\d.]+) ± ", eager.alt_text
-    )
+    found = re.search(r"escape at α = ([\d.]+) ± ([\d.]+) \(law: ([\d.]+) ± ", eager.alt_text)
     assert found, eager.alt_text
     mean, spread, law = map(float, found.groups())
     runs = eager.controls["runs"].value

@@ -8,9 +8,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from quadlib.dynamics.together import Together
-from quadlib.escape import EscapeLaw, escape_law
+from quadlib.escape import EscapeLaw, escape_law_in_pieces
 from quadlib.explorers import controls
-from quadlib.explorers.runs import Setting, advance, curves, how, passages, setting, when
+from quadlib.explorers.runs import (
+    Setting,
+    advance,
+    curves,
+    doubts,
+    how,
+    passages,
+    said,
+    setting,
+    when,
+)
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.passage import first_passage
@@ -45,11 +55,11 @@ class Escape(Explorer):
         (self.growth,) = self.bottom.plot([], [], color=dark, ls=":", lw=1.5)
         self.growth.set_label("growth at the plateau's rate, √(q/q₀) exp(rα)")
         self.edges = np.arange(_BINS + 1.0)
-        style: Any = dict(fill=True, facecolor="#D9D9D9", edgecolor=grey, label="SGD")
+        style: Any = dict(fill=True, facecolor="#D9D9D9", edgecolor=grey, lw=0.8, label="SGD")
         self.bars = self.right.stairs(np.zeros(_BINS), self.edges, **style)
         (self.law,) = self.right.plot([], [], color=black, lw=2, label="law")
         (self.bare,) = self.right.plot([], [], color=black, ls="--", lw=1.2)
-        self.bare.set_label("law without the plateau's noise")
+        self.bare.set_label("law without the noise of SGD")
         for ax, x, y in (
             (self.top, "", "population loss"),
             (self.bottom, "α = samples / N", "‖M‖"),
@@ -91,30 +101,32 @@ class Escape(Explorer):
                 growth = line * np.exp(now.plateau.escape_rate * now.alpha)
             self.growth.set_data(now.alpha, np.where(growth < 10, growth, np.nan))
             top = max(top, now.plateau.loss)
-        self.live.limits(self.top, (0.0, now.end), (0.0, controls.round_up(1.1 * top)))
+        end = min(now.end, controls.round_up(2 * ode.alpha[-1]))
+        self.live.limits(self.top, (0.0, end), (0.0, controls.round_up(1.1 * top)))
         low = 10.0 ** (math.floor(math.log10(norm[0])) - 1)
-        self.live.limits(self.bottom, (0.0, now.end), (low, 10.0))
+        self.live.limits(self.bottom, (0.0, end), (low, 10.0))
         caption = _caption(now, ode, norm)
         self.later(self.runs(now, caption))
         return caption
 
     def runs(self, now: Setting, caption: Caption) -> Pieces:
         """Add the law, then the runs, twice as many each time."""
-        law = None
+        law: EscapeLaw | None = None
         if now.leaves:
             try:
-                law = escape_law(now.task, now.N, now.eta)
-                yield None
-                bare = escape_law(now.task, now.N, now.eta, plateau_noise=False)
+                law = yield from escape_law_in_pieces(now.task, now.N, now.eta)
+                bare = yield from escape_law_in_pieces(
+                    now.task, now.N, now.eta, plateau_noise=False
+                )
             except ValueError:
                 text = "No law: half of the plateau's loss is not lost from every start."
                 caption = caption._replace(alt=f"{caption.alt} {text}")
                 self.live.say(self.right, text.replace(" is", "\nis"))
             else:
                 caption = caption._replace(
-                    alt=f"{caption.alt} By the law of large N the escape time is "
-                    f"{number(law.mean)} ± {number(law.std)}; without the noise collected on the "
-                    f"plateau it would be {number(bare.mean)}."
+                    alt=f"{caption.alt} By the law the escape time is {number(law.mean)} ± "
+                    f"{number(law.std)}; without the noise of SGD it would be {number(bare.mean)}.",
+                    warning=caption.warning or doubts(law),
                 )
                 yield partial(self.show_law, law, bare, caption)
         done, begun = 0, time.monotonic()
@@ -134,6 +146,7 @@ class Escape(Explorer):
         alpha = np.linspace(low, high, 200)
         density, other = law.density(alpha), bare.density(alpha)
         self.law.set_data(alpha, density)
+        self.law.set_linestyle("-" if law.trusted else ":")
         self.bare.set_data(alpha, other)
         self.edges = np.linspace(low, high, _BINS + 1)
         self.bars.set_data(np.zeros(_BINS), self.edges)
@@ -152,11 +165,14 @@ class Escape(Explorer):
         escaped = np.concatenate([passages(part, now.half) for part in self.batches])
         text = f"{len(escaped)} of {self.count} SGD runs ({how(first.method)}) escape"
         text += when(escaped)
+        text += said(law)
         if law:
-            text += f" (law for large N: {number(law.mean)} ± {number(law.std)})"
             counts = np.histogram(escaped, self.edges)[0]
             width = self.edges[1] - self.edges[0]
-            self.bars.set_data(counts / (width * max(len(escaped), 1)))
+            heights = counts / (width * max(len(escaped), 1))
+            self.bars.set_data(heights)
+            tall = max(self.right.get_ylim()[1], controls.round_up(heights.max()))
+            self.live.limits(self.right, (self.edges[0], self.edges[-1]), (0.0, tall))
             beside = len(escaped) - int(counts.sum())
             text += f", {beside} of them beside the histogram" * bool(beside)
         return caption._replace(alt=f"{caption.alt} {text}.", summary=f"{text}.")

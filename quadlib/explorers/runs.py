@@ -10,6 +10,7 @@ import numpy as np
 from quadlib.dynamics.compiled import numba_found
 from quadlib.dynamics.ode import integrate
 from quadlib.dynamics.together import Together
+from quadlib.escape import EscapeLaw
 from quadlib.explorers import controls
 from quadlib.notation import number
 from quadlib.passage import first_passage
@@ -26,9 +27,11 @@ __all__ = [
     "advance",
     "begun",
     "curves",
+    "doubts",
     "how",
     "method",
     "passages",
+    "said",
     "setting",
     "when",
 ]
@@ -176,6 +179,23 @@ def curves(runs: Together, values: Array) -> tuple[Array, Array]:
 def when(escaped: Array) -> str:
     """Return at which α these runs escape."""
     return f" at α = {number(escaped.mean())} ± {number(escaped.std())}" if len(escaped) else ""
+
+
+def said(law: EscapeLaw | None) -> str:
+    """Return what the law says."""
+    if law is None:
+        return ""
+    name = "law" if law.trusted else "law for large N, not good here"
+    return f" ({name}: {number(law.mean)} ± {number(law.std)})"
+
+
+def doubts(law: EscapeLaw) -> str:
+    """Return one sentence if the law is not to be trusted, else nothing."""
+    if law.trusted:
+        return ""
+    if law.divergence >= 0.02:
+        return "The law is not good here: some runs blow up first. Lower the learning rate η."
+    return "The law (dotted) is the limit of large N, and not good here. Raise log₁₀ N."
 
 
 def passages(runs: Together, level: float) -> Array:

@@ -10,9 +10,19 @@ import ipywidgets
 import numpy as np
 
 from quadlib.dynamics.together import Together
-from quadlib.escape import EscapeLaw, escape_law
+from quadlib.escape import EscapeLaw, escape_law_in_pieces
 from quadlib.explorers import controls
-from quadlib.explorers.runs import Setting, advance, curves, how, passages, setting, when
+from quadlib.explorers.runs import (
+    Setting,
+    advance,
+    curves,
+    doubts,
+    how,
+    passages,
+    said,
+    setting,
+    when,
+)
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.passage import first_passage
@@ -87,12 +97,14 @@ class Tour(Explorer):
 
     def runs(self, now: Setting, number_of: int, caption: Caption, escape: float) -> Pieces:
         """Add the law of the escape time, then the runs, about ten times a second."""
-        law = None
+        law: EscapeLaw | None = None
         # For p < p* half of the loss may not be lost from every start: then there is no law
         with suppress(ValueError):
             if math.isfinite(escape):
-                law = escape_law(now.task, now.N, now.eta, now.constraint)
+                law = yield from escape_law_in_pieces(now.task, now.N, now.eta, now.constraint)
                 x = [law.mean - law.std, law.mean + law.std]
+                self.law.set_linestyle("-" if law.trusted else ":")
+                caption = caption._replace(warning=caption.warning or doubts(law))
                 yield partial(self.law.set_data, x, [now.half] * 2)
         sgd, shown = now.runs(number_of), time.monotonic()
         for _ in advance(sgd):
@@ -111,8 +123,7 @@ class Tour(Explorer):
         self.escapes.set_data(escaped, np.full(len(escaped), now.half))
         text = f"{len(escaped)} of {len(sgd.loss)} SGD runs ({how(sgd.method)}) escape"
         text += when(escaped)
-        if law:
-            text += f" (law for large N: {number(law.mean)} ± {number(law.std)})"
+        text += said(law)
         summary = f"{text}; the ODE at {number(ode)}." if math.isfinite(ode) else f"{text}."
         if len(escaped) and escaped.mean() < ode:
             text += (
