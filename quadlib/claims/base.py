@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from quadlib.checks import check_choice
 from quadlib.notation import number
 
-__all__ = ["Claim", "Effort", "Finding", "Method", "Table", "Verdict", "shown_in"]
+__all__ = ["Claim", "Effort", "Finding", "Method", "Table", "shown_in"]
 
 Effort: TypeAlias = Literal["quick", "full"]
 Method: TypeAlias = Literal["weights", "chain", "diffusion", "ODE", "algebra"]
@@ -80,24 +80,6 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A claim and what was found."""
-
-    claim: "Claim"
-    findings: tuple[Finding, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether every finding does."""
-        return all(finding.holds for finding in self.findings)
-
-    def __str__(self) -> str:
-        return Table([self]).to_markdown()
-
-    _repr_markdown_ = __str__
-
-
-@dataclass(frozen=True)
 class Claim:
     """A statement of the paper or of this package that a computation can contradict.
 
@@ -116,10 +98,10 @@ class Claim:
     notebook: str
     measure: Measure
 
-    def check(self, effort: Effort = "quick") -> Verdict:
+    def check(self, effort: Effort = "quick") -> "Table":
         """Measure: in seconds ("quick"), or longer with smaller errors ("full")."""
         check_choice("effort", effort, ("quick", "full"))
-        return Verdict(self, tuple(self.measure(effort)))
+        return Table((self, finding) for finding in self.measure(effort))
 
 
 def shown_in(notebook: str) -> Callable[[str, str], Callable[[Measure], Claim]]:
@@ -128,28 +110,33 @@ def shown_in(notebook: str) -> Callable[[str, str], Callable[[Measure], Claim]]:
 
 
 class Table:
-    """Verdicts as one table."""
+    """What was found of one claim or more; in a notebook, a table."""
 
     columns = (
         "claim", "quantity", "predicted", "measured", "tolerance", "method", "rival", "verdict",
     )  # fmt: skip
 
-    def __init__(self, verdicts: Iterable[Verdict]) -> None:
-        self.verdicts = tuple(verdicts)
+    def __init__(self, found: Iterable[tuple[Claim, Finding]]) -> None:
+        self.found = tuple(found)
+        self.findings = tuple(finding for _, finding in self.found)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every finding does."""
+        return all(finding.holds for finding in self.findings)
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Cells; the first finding of a claim carries its statement."""
-        for verdict in self.verdicts:
-            head = f"{verdict.claim.name}: {verdict.claim.statement}"
-            for f in verdict.findings:
-                measured = number(f.measured, 4) + (f" ± {number(f.error, 1)}" if f.error else "")
-                rival = "" if f.rival is None else number(f.rival, 4)
-                if f.rival is not None and f.error:
-                    rival += f" ({number(f.sigmas(f.rival), 2)} σ off)"
-                tolerance = number(f.tolerance, 2)
-                predicted = number(f.predicted, 4)
-                yield head, f.quantity, predicted, measured, tolerance, f.method, rival, f.verdict
-                head = ""
+        above = None
+        for claim, f in self.found:
+            head = "" if claim is above else f"{claim.name}: {claim.statement}"
+            measured = number(f.measured, 4) + (f" ± {number(f.error, 1)}" if f.error else "")
+            rival = "" if f.rival is None else number(f.rival, 4)
+            if f.rival is not None and f.error:
+                rival += f" ({number(f.sigmas(f.rival), 2)} σ off)"
+            tolerance, above = number(f.tolerance, 2), claim
+            predicted = number(f.predicted, 4)
+            yield head, f.quantity, predicted, measured, tolerance, f.method, rival, f.verdict
 
     def to_markdown(self) -> str:
         """Return a GitHub table."""
