@@ -43,7 +43,7 @@ answer
 
 # %%
 found = minimize_scalar(lambda e: -ql.plateau(task, e).escape_rate, bounds=(0.05, 0.29))
-grid = np.linspace(0.14, 0.26, 13)
+grid = np.linspace(0.17, 0.25, 5)
 means = [ql.escape_law(task, 10**6, e).mean for e in grid]
 print(f"shortest mean escape time at η = {grid[np.argmin(means)]:.2f}")
 
@@ -60,7 +60,7 @@ answer
 # gone before a second direction has grown, whose start may be much smaller than ‖M(0)‖.
 
 # %%
-for p, k in ((1, 1), (4, 1), (2, 2), (4, 2), (16, 2)):
+for p, k in ((4, 1), (4, 2), (16, 2)):
     law = ql.escape_law(ql.Task(p, k), 10**8, eta)
     alone = np.sqrt(polygamma(1, p * k / 2)) / (2 * law.rate)
     print(f"p = {p:2d}, p* = {k}: ‖M‖ alone {alone:.2f}, law {law.std:.2f}")
