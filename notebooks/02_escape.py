@@ -38,7 +38,7 @@
 # | plateau | `plateau(task, eta)` | M = 0, Q = q I, where nothing moves: its `q`, `loss`, `escape_rate` |
 # | r | `plateau(...).escape_rate` | growth rate of M on the plateau |
 # | α_esc | `trajectory.escape_time()` | first α at which half of the plateau's loss is gone, [(4.4)](../docs/theory.md#eq-4-4) |
-# | law | `escape_law(task, N, eta)` | distribution of α_esc over runs: `mean`, `std`, `density(alpha)` |
+# | law | `escape_law(task, N, eta)` | distribution of α_esc over runs: `mean`, `std`, `density(alpha)`, `trusted` |
 # | v_eff | `escape_law(...).v_eff` | N⟨M²⟩ of the start that SGD behaves as if it had |
 #
 # The teacher's units are orthogonal and equally strong here, T = I, and there is no label noise;
@@ -456,7 +456,18 @@ plotting.Picture(fig, plotting.sentence("histograms of escape times under the la
 # **See** that the widths differ although η is the same. Fixed norms leave more noise in the loss (q = 1 is larger than
 # the plateau's q of free norms), so M grows more slowly and each of its random starts is stretched over a longer time.
 #
-# The law is one of large N and moderate η. It says itself where it stops: [notebook 06](06_beyond.ipynb).
+# The law is one of large N and moderate η. It knows where it stops: `trusted` says whether it can be relied on at this N and
+# η, `neglected` and `divergence` why not (here with a small N and a larger η):
+
+# %%
+for size, e in ((1000, 0.1), (100, 0.2)):
+    law = ql.escape_law(task, size, e)
+    print(
+        f"N = {size:4}, η = {e}: trusted {law.trusted}; neglected {number(100 * law.neglected, 2)} % of the mean, "
+        f"{number(100 * law.divergence, 2)} % of the runs diverge"
+    )
+
+# %% [markdown]
 #
 # ## Explore
 #

@@ -278,7 +278,8 @@ plotting.Picture(
 #
 # The paper says that overparameterization accelerates the escape only modestly, "by modifying the prefactor of the
 # exponential decay of the loss". Which exponential is that? The one with which the loss *leaves the plateau*. While M
-# is small the drop of the loss is proportional to ‖M‖², [(4.6)](../docs/theory.md#eq-4-6), so
+# is small the drop of the loss is proportional to ‖M‖², [(4.6)](../docs/theory.md#eq-4-6), and its mean over runs is
+# [(4.10)](../docs/theory.md#eq-4-10)
 #
 # $$ L_{\mathrm{plateau}} - L = A \, e^{2 r \alpha}, \qquad 2 r = \frac{8 \eta}{p^\star} - 4 \eta^2 \Xi, \qquad
 # A \approx \frac{2\, q\, v_{\mathrm{eff}}}{N} . $$
