@@ -69,12 +69,13 @@ def settings(explorer):
 
 
 def texts(live):
-    """All that is written on the figure, with its box in pixels."""
+    """All that is written on the figure, in letters of at least 9 pixels, and its box."""
     renderer = live._renderers[1]
     found = []
     for text in live.figure.findobj(Text):
         if text.get_visible() and text.get_text().strip() and drawn(text, live):
             found.append((text.get_text(), text.get_window_extent(renderer).extents))
+            assert text.get_fontsize() * live.figure.dpi / 72 >= 9, text.get_text()
     return found
 
 

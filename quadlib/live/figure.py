@@ -102,7 +102,7 @@ class LiveFigure:
 
     def words(self, warning: str, computing: bool) -> None:
         """Set the line above the panels; an empty panel tells what it waits for."""
-        self._warning.set_text(warning)
+        self._warning.set_text(warning.replace("η_c", r"$\eta_c$"))
         self._status.set_text("computing…" if computing else "")
         for ax in self.figure.axes:
             if ax not in self._said:
