@@ -19,7 +19,7 @@ from quadlib.checks import (
 )
 from quadlib.escape.finite import FiniteSize
 from quadlib.escape.linear import LinearStage
-from quadlib.escape.passage import PARTS, Block, Passages, passages, starts
+from quadlib.escape.passage import PARTS, Block, Passages, passages, saturation, starts
 from quadlib.plateau import NoPlateauError, critical_learning_rate, escape_level
 from quadlib.shapes import Array, Float
 from quadlib.task import Task, check_task
@@ -160,6 +160,8 @@ def escape_law_in_pieces(
     eta = check_eta(eta, strict=True)
     q0 = check_real("q0", q0, strict=True) if free else 1.0
     noisy = check_flag("plateau_noise", plateau_noise)
+    from scipy.special import digamma, polygamma
+
     stage = LinearStage(task, eta, constraint, noisy, q0)
     plateau, rate = stage.level, max(stage.level.escape_rate, 1e-300)
     target = escape_level(task, eta, constraint) if level is None else check_real("level", level)
@@ -191,10 +193,10 @@ def escape_law_in_pieces(
     units = e if free else task.p
 
     def run(
-        sample: tuple[Array, Array], end: float, block: bool = False, wide: float = 1.0
+        G: Array, more: Array, end: float, block: bool = False, wide: float = 1.0
     ) -> Generator[None, None, Passages]:
-        M = sample[0] * amplitude
-        norms = q * np.exp(wide * math.sqrt(noisy * finite.norm / N) * sample[1])
+        M = G * amplitude
+        norms = q * np.exp(wide * math.sqrt(noisy * finite.norm / N) * more)
         equation: Any = Matched(task, eta, constraint)
         if block:
             equation, m = Block(task, eta, constraint, units), M
@@ -213,10 +215,17 @@ def escape_law_in_pieces(
             f"{task.p_star} does not cross as N → ∞; raise p, lower eta or choose another level."
         )
 
+    # On the sphere the length of M is averaged exactly: twice as long is ln 2/r earlier
+    scaled = not free and alike and linear > 0
+
+    def sample(n: int, whole: bool = False) -> tuple[Array, Array, Array]:
+        G, more = starts(task.p, task.p_star, n, whole)
+        length = np.linalg.norm(G, axis=(1, 2)) / math.sqrt(task.p * task.p_star)
+        length = length if scaled else np.ones(n)
+        return G / length[:, None, None], more, np.log(length)
+
     draws = PARTS * int(np.clip(3e5 / ((e + 1) * steps), 8, 2048))
-    pilot = yield from run(
-        starts(task.p, task.p_star, min(512, draws), False), 15 / rate + 40 / eta, wide=1.5
-    )
+    pilot = yield from run(*sample(min(512, draws))[:2], 15 / rate + 40 / eta, wide=1.5)
     reached = np.isfinite(pilot.times)
     unreachable = reached[:, 0].mean() < 0.5 <= reached[:, 1].mean()
     if unreachable:  # only as N → ∞
@@ -224,25 +233,33 @@ def escape_law_in_pieces(
     if reached[:, 1].mean() < 0.5 or np.median(pilot.times[:, 1]) == 0.0:
         raise refuse()
     limit = 2 * float(pilot.times[reached].max()) + 20 * step
-    found = yield from run(starts(task.p, task.p_star, draws, False), limit)
-    mean, var = _moments(found, rate)
-    errors, judged = [_error(mean), _error(var)], found
+    G, more, length = sample(draws)
+    judged = found = yield from run(G, more, limit)
+    times = rate * found.times[:, 0]
+    mean, var, mean_error, var_error = _moments(times)
     cost = steps * (2e-5 + 2e-8 * units * (units + task.p_star) ** 2)
-    rows = PARTS * int(min(512, 0.2 / cost))
-    if rows > 0 and not (alike and (free or task.p == 1)):
-        fewer = starts(task.p, task.p_star, rows, not free)
-        judged = yield from run(fewer, limit, True)
-        matched = yield from run(fewer, limit)
-        pairs = zip(_moments(judged, rate), _moments(matched, rate), strict=True)
-        more = [b - a for b, a in pairs]
-        errors = [math.hypot(a, _error(b)) for a, b in zip(errors, more, strict=True)]
-        mean, var = mean.mean() + more[0], var.mean() + more[1]
+    rows = PARTS * int(min(512, 0.25 / cost))
+    if rows >= 32 and not (alike and (free or task.p == 1)):
+        G, more, _ = sample(rows, not free)
+        judged = yield from run(G, more, limit, True)
+        controls = [(rate * (yield from run(G, more, limit)).times[:, 0], times)]
+        if not free:
+            scale = amplitude / np.sqrt(stage.t[::-1])
+            many = PARTS * int(np.clip(4e5 / (task.p * task.p_star**2), 64, 2048))
+            how = stage.rates(1.0)[::-1] / rate, np.diag(stage.t[::-1]) / task.p_star
+            some, all_of_them = (saturation(x * scale, *how) for x in (G, sample(many, True)[0]))
+            top = np.quantile(all_of_them, 0.98)  # some never saturate
+            controls.append((np.minimum(some, top), np.minimum(all_of_them, top)))
+        mean, var, mean_error, var_error = _regressed(rate * judged.times[:, 0], controls)
+    if scaled:
+        half = task.p * task.p_star / 2
+        mean, var = mean - (digamma(half) - math.log(half)) / 2, var + polygamma(1, half) / 4
     escaped = np.isfinite(judged.times[:, 0])
     if escaped.mean() < 0.5:
         raise refuse()
-    middle, finish = linear + float(mean.mean()) / rate, judged.times[escaped]
+    middle, finish = linear + mean / rate, judged.times[escaped]
     growing = max(0.0, middle - 1 / rate)
-    std = math.sqrt(max(0.0, var.mean()) + noisy * finite.growth(growing) / N) / rate
+    std = math.sqrt(max(0.0, var) + noisy * finite.growth(growing) / N) / rate
     middle += stage.drag() * growing / (N * rate)
     neglected = float((finish[:, 0] - finish[:, 1]).mean()) / (4 * middle)
     neglected += 30 * eta**2 / (N * rate) + (math.inf if unreachable else 0.0)
@@ -252,26 +269,43 @@ def escape_law_in_pieces(
     divergence = float(pilot.runaway.mean())
     scatter = float((finish[:, 0] - finish[:, 2]).std()) / std
     sure = escaped.mean() > 0.98 and divergence < 0.02 and scatter < 0.5
-    times = found.times[np.isfinite(found.times[:, 0]), 0]
+    shape = (times - length)[np.isfinite(times)]
     return EscapeLaw(
         middle,
         std,
         rate,
         float(v[-1]),
-        errors[0] / rate,
-        errors[1] / (2 * std * rate**2),
+        mean_error / rate,
+        var_error / (2 * std * rate**2),
         neglected if noisy else 0.0,
         divergence,
         bool(sure and (neglected < 0.035 or not noisy)),
-        read_only((times - times.mean()) / times.std()),
+        read_only((shape - shape.mean()) / shape.std()),
     )
 
 
-def _moments(found: Passages, rate: float) -> tuple[Array, Array]:
-    """Mean and variance of the times to the lowest level in each part, in units of 1/rate."""
-    times = np.ma.masked_invalid(rate * found.times[:, 0].reshape(PARTS, -1))
-    return np.asarray(times.mean(1)), np.asarray(times.var(1, ddof=1))
+def _moments(times: Array) -> tuple[float, float, float, float]:
+    """Mean and variance of the finite times, and their errors, from `PARTS` parts."""
+    parts = np.ma.masked_invalid(times.reshape(PARTS, -1))
+    mean, var = np.asarray(parts.mean(1)), np.asarray(parts.var(1, ddof=1))
+    mean_error, var_error = (float(x.std(ddof=1)) / math.sqrt(PARTS) for x in (mean, var))
+    return float(mean.mean()), float(var.mean()), mean_error, var_error
 
 
-def _error(x: Array) -> float:
-    return float(x.std(ddof=1)) / math.sqrt(len(x))
+def _regressed(y: Array, controls: list[tuple[Array, Array]]) -> tuple[float, float, float, float]:
+    """Mean and variance of y, and their errors, from a control of which there are many more."""
+    best, x, many = -1.0, y, y
+    for some, all_of_them in controls:
+        both = np.isfinite(some) & np.isfinite(y)
+        match = abs(np.corrcoef(some[both], y[both])[0, 1]) if some[both].std() > 0 else 0.0
+        if match > best:
+            best, x, many = match, some, all_of_them
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = x[both], y[both]
+    slope = float(np.cov(x, y)[0, 1] / x.var(ddof=1))
+    rest, (mean, var, mean_error, var_error) = y - slope * x, _moments(many)
+    n, r = len(y), float(rest.var(ddof=1))
+    of_rest = float(((rest - rest.mean()) ** 2).std()) / math.sqrt(n)
+    var_error = math.hypot(slope**2 * var_error, of_rest, 2 * abs(slope) * math.sqrt(var * r / n))
+    mean_error = math.hypot(slope * mean_error, math.sqrt(r / n))
+    return float(rest.mean()) + slope * mean, r + slope**2 * var, mean_error, var_error

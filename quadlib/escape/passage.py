@@ -11,7 +11,7 @@ from quadlib.shapes import Array
 from quadlib.task import Task
 from quadlib.thresholds import Matched
 
-__all__ = ["PARTS", "Block", "Passages", "passages", "starts"]
+__all__ = ["PARTS", "Block", "Passages", "passages", "saturation", "starts"]
 
 PARTS = 8
 """Independent parts of a set of starts; their spread is the error of an average."""
@@ -127,3 +127,21 @@ def starts(p: int, k: int, draws: int, whole: bool) -> tuple[Array, Array]:
         R[:, i, i] = np.sqrt(2 * gammaincinv((p - i) / 2, u[1 + i]))
     R[:, *np.triu_indices(e, 1, k)] = np.array(G[e:]).T
     return R, more
+
+
+def saturation(m: Array, growth: Array, t: Array) -> Array:
+    """Return when half is lost in units that grow alike and saturate each for itself.
+
+    On the sphere, to leading order, the components m_i of unit i along the teachers grow as
+    a = e^{growth X} m_i and are a/√(1 + |a|²). Scaling m by e^{-c} adds c/growth to X. This X
+    follows the time of the full ODE closely, and costs little.
+    """
+    low, high, p = np.zeros(len(m)), np.full(len(m), 40.0), m.shape[1]
+    for _ in range(22):
+        X = (low + high) / 2
+        a = m * np.exp(X[:, None] * growth)[:, None]
+        a /= np.sqrt(1 + np.einsum("npk,npk->np", a, a))[..., None]
+        b = a.swapaxes(1, 2) @ a / p - t
+        above = np.einsum("nij,nij->n", b, b) > (t**2).sum() / 2
+        low, high = np.where(above, X, low), np.where(above, high, X)
+    return np.asarray(low + high) / 2

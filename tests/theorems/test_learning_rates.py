@@ -4,6 +4,7 @@ What is compared is deterministic but for the directions of M, which are fixed b
 false alarms.
 """
 
+import json
 import math
 import re
 from pathlib import Path
@@ -94,3 +95,13 @@ def test_the_table_of_theory():
         rates = ql.learning_rates(ql.Task(int(p), int(p_star)))
         found = rates.critical, rates.runaway, rates.plateau
         assert [float(x) for x in written] == pytest.approx(found, abs=6e-5)
+
+
+def test_the_diverging_runs_of_theory_are_those_of_the_benchmark():
+    root = Path(__file__).parents[2]
+    text = " ".join((root / "docs" / "theory.md").read_text().split())
+    result = json.loads((root / "benchmarks" / "results" / "escape_grid.json").read_text())
+    near, close, none, past = (f"{100 * d['share']:.0f} %" for d in result["result"]["diverging"])
+    assert f"{near} of the runs blow up at $\\eta = 0.9 \\eta_c$ and {close} at" in text
+    assert none == "0 %"
+    assert f"none at $0.8 \\eta_c$, and {past} at $\\eta = 0.27$" in text
