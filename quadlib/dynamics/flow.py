@@ -1,18 +1,27 @@
 """Population gradient flow, reduced exactly to p* + 1 scalars."""
 
 import math
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from quadlib.checks import ROUNDING, check_eta, recording_points
+from quadlib.dynamics.components import component_loss
 from quadlib.dynamics.ode import integrate
 from quadlib.shapes import Array
-from quadlib.state import Overlaps, Weights, check_start
+from quadlib.state import Overlaps, Weights, check_start, teacher_split
 from quadlib.task import Task
-from quadlib.trajectory import Trajectory, versions
+from quadlib.trajectory import RunInterrupted, Trajectory, versions
 
 __all__ = ["gradient_flow"]
+
+LATE = 1e4
+"""8η T_r α/p* from which only the slow surplus units are left."""
+
+E_ROUNDING = 1e-9
+"""What is left of E at p = p* when it is less than the error of the integration."""
 
 RTOL = 1e-10
 """Error allowed in a step of the reduced equations."""
@@ -67,30 +76,45 @@ def gradient_flow(task: Task, state: Overlaps | Weights, *, eta: float, alpha: A
         "gradient_noise": False,
         "versions": dict(versions()),
     }
-    t, V = np.linalg.eigh(task.T)
-    U = state.M @ V / np.sqrt(t)
+    t, V, U, Q_perp = teacher_split(task, state)
     singular = np.linalg.svd(U, compute_uv=False)
-    if task.p < task.p_star or singular[-1] <= ROUNDING * singular[0]:
+    if task.p < task.p_star or singular[-1] <= ROUNDING * singular[0] or eta == 0:
         ode = integrate(task, state, eta=eta, alpha=points, gradient_noise=False, rtol=RTOL)
-        return Trajectory(task, ode.alpha, ode.Q, ode.M, meta)
-    flow = _Reduction(U, state.Q - U @ U.T, t, eta)
+        return Trajectory(task, ode.alpha, ode.Q, ode.M, meta, ode.loss)
+    # the flow of λQ, λM, λT is λ times that of Q, M, T at λη times the time
+    unit = t.mean()
+    flow = _Reduction(U / math.sqrt(unit), Q_perp / unit, t / unit)
     Q, M = np.empty((len(points), *state.Q.shape)), np.empty((len(points), *state.M.shape))
-    for i, (a, y) in enumerate(zip(points, flow.solve(points), strict=True)):
-        F = flow.frame(a, y)
-        Q[i] = F @ F.T
-        M[i] = F[:, : len(t)] * np.sqrt(t) @ V.T
-    return Trajectory(task, points, Q, M, meta)
+    loss, done = np.empty(len(points)), 0
+    try:
+        for a, y in flow.solve(points * eta * unit):
+            F = flow.frame(a, y) * math.sqrt(unit)
+            Q[done] = F @ F.T
+            M[done] = F[:, : len(t)] * np.sqrt(t) @ V.T
+            loss[done] = flow.loss(a, y, F / math.sqrt(unit)) * unit**2 + task.label_noise / 2
+            done += 1
+    except KeyboardInterrupt:
+        raise RunInterrupted(
+            f"Interrupted after {done} of {len(points)} recorded times: they are in the "
+            "attribute `trajectory` of this exception.",
+            Trajectory(task, points[:done], Q[:done], M[:done], meta, loss[:done]),
+        ) from None
+    if points[0] == 0:
+        Q[0], M[0] = state.Q, state.M
+    return Trajectory(task, points, Q, M, meta, loss)
 
 
 class _Reduction:
-    """Gradient flow from Q = U Uᵀ + Q⊥ towards a diagonal teacher t."""
+    """Gradient flow at η = 1 from Q = U Uᵀ + Q⊥ towards a diagonal teacher t of mean 1."""
 
-    def __init__(self, U: Array, Q_perp: Array, t: Array, eta: float) -> None:
+    def __init__(self, U: Array, Q_perp: Array, t: Array) -> None:
         p, k = U.shape
-        self.c = 8 * eta / p
-        self.growth = 8 * eta * t / k  # 4κ t_r/p*
+        self.t = t
+        self.c = 8 / p
+        self.growth = 8 * t / k  # 4κ t_r/p*
         g, R = np.linalg.eigh(Q_perp)
         self.g = np.maximum(g, 0.0)
+        self.speed = self.c * (self.g[-1] or 1.0)  # of y_0 while it is small
         self.U = R.T @ U  # in the eigenbasis of Q⊥, where A_0 is diagonal
         # Directions Z of unit space orthogonal to U, rotated to diagonalise Zᵀ Q⊥ Z. On them A
         # is A_0: the surplus units, which die slowly and must keep their relative precision.
@@ -101,31 +125,61 @@ class _Reduction:
         self.start = np.hstack([self.U, L])
         self.R = R
 
-    def solve(self, points: Array) -> Array:
-        """Return (y_0, ω_1, …) at each time."""
-        from scipy.integrate import solve_ivp
+    def solve(self, points: Array) -> Iterator[tuple[float, Array]]:
+        """Yield the time and (ln(1 + c g y_0), ω_1, …) at each point, g the largest of Q⊥."""
+        from scipy.integrate import LSODA
 
         def derivative(alpha: float, y: Array) -> Array:
-            inverse_sigma = np.exp(-self._sigma(alpha, y)[0])
-            return np.append(inverse_sigma, np.exp(-y[1:]) * inverse_sigma - self.growth)
+            slopes = np.exp(-y - self._sigma(alpha, y)[0])
+            slopes[0] *= self.speed
+            slopes[1:] -= self.growth
+            return slopes
 
-        start = np.zeros(1 + len(self.growth))
-        end = points[-1] or 1.0
-        solution = solve_ivp(
-            derivative, (0.0, end), start, "LSODA", t_eval=points, rtol=RTOL, atol=10 * RTOL
-        )
-        return np.asarray(solution.y.T)
+        y, done = np.zeros(1 + len(self.growth)), int(points[0] == 0)
+        if done:
+            yield 0.0, y
+        solver = LSODA(derivative, 0.0, y, points[-1] or 1.0, rtol=RTOL, atol=RTOL)
+        while done < len(points):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                solver.step()
+            if solver.status == "failed":
+                raise RuntimeError(f"The flow must be integrable, got stuck at {solver.t:g}.")
+            passed = int(np.searchsorted(points, solver.t, side="right"))
+            for a in points[done:passed]:
+                yield a, solver.dense_output()(a)
+            done = max(done, passed)
 
     def _sigma(self, alpha: float, y: Array) -> tuple[float, Array, Array, Array, Array]:
         """Return ln σ (6.6), which never overflows, and A_0, B, F, E² on the way."""
-        y0, omega = y[0], y[1:]
-        A0 = 1 + self.c * y0 * self.g
+        omega = y[1:]
+        A0 = 1 + np.expm1(y[0]) * (self.g * self.c / self.speed)
         B = self.U.T / A0 @ self.U
         ln_F = -(omega + self.growth * alpha)
         F, E2 = np.exp(ln_F), -self.c * np.expm1(ln_F)
         E = np.sqrt(np.maximum(E2, 0.0))
         ln_det = np.linalg.slogdet(np.diag(F) + E[:, None] * B * E)[1]
         return (np.log(A0).sum() + omega.sum() + ln_det) / 2, A0, B, F, E2
+
+    def _surplus(self, ln_sigma: float, y: Array) -> Array:
+        """The eigenvalues of X (6.3) that belong to the surplus units."""
+        return np.asarray(
+            np.exp(-ln_sigma) / (1 + np.expm1(y[0]) * (self.g_surplus * self.c / self.speed))
+        )
+
+    def loss(self, alpha: float, y: Array, F: Array) -> float:
+        """Loss of the frame F; late, where F has lost it in rounding, from the scalars (6.10)."""
+        p, k = len(F), len(self.t)
+        if self.growth.min() * alpha < LATE:
+            E = F[:, :k].T @ F[:, :k] / p - np.diag(self.t / k)
+            if p == k and np.abs(E).max() < E_ROUNDING:
+                E[:] = 0.0  # of the order of the rest of the loss, and enters squared
+            return float(component_loss(F[:, :k], F[:, k:] @ F[:, k:].T, E, np.full(p, 1 / p)))
+        b = self.c * self.g_surplus * self._surplus(self._sigma(alpha, y)[0], y)
+        slowing = -(b.sum() ** 2 / (k + 2) + (b**2).sum()) / (k + 2)
+        slow = (b.sum() + slowing * (1 / self.growth).sum()) / (k + 2)  # (ln σ)'
+        E_diagonal = slowing / self.growth - slow
+        return float((2 * slow**2 + (E_diagonal**2).sum() + (b**2).sum()) / 64)
 
     def frame(self, alpha: float, y: Array) -> Array:
         """Return F with Q = F Fᵀ and U_e = F[:, :p*], closest to the start (6.5).
@@ -142,10 +196,9 @@ class _Reduction:
         A_inverse_U = (self.U / A0[:, None]) @ K * root_F @ Y * decay
         P_eL = A_inverse_U.T * np.exp(-ln_sigma / 2) * np.sqrt(self.g)
         upper = np.linalg.cholesky(P_ee).T
-        X_surplus = np.exp(-ln_sigma) / (1 + self.c * y[0] * self.g_surplus)
         P = np.zeros_like(self.start)
         P[:k, :k] = upper
         P[:k, k:] = np.linalg.solve(upper.T, P_eL)
-        P[k:, k:] = np.sqrt(X_surplus)[:, None] * self.surplus
+        P[k:, k:] = np.sqrt(self._surplus(ln_sigma, y))[:, None] * self.surplus
         left, _, right = np.linalg.svd(self.start @ P.T)
         return np.asarray(self.R @ left @ right @ P)

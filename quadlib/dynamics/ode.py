@@ -1,20 +1,29 @@
 """The overlap ODE: one-pass SGD in the limit N → ∞, integrated with error control."""
 
 import math
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from quadlib.checks import Constraint, check_eta, check_flag, check_real, recording_points
+from quadlib.dynamics.components import Components
 from quadlib.shapes import Array, Float
 from quadlib.state import Overlaps, Weights, check_start
 from quadlib.task import Task, joint_covariance, mean_change
-from quadlib.trajectory import DivergenceError, Trajectory, versions
+from quadlib.trajectory import DivergenceError, RunInterrupted, Trajectory, versions
 
 __all__ = ["drift", "integrate"]
 
 BLOW_UP = 1e6
 """A run has diverged when tr Q exceeds this many times its start plus the teacher's."""
+
+FLOOR = 1e-30
+"""A run has converged when its loss is below this many times (tr T/p*)², and stays as it is."""
+
+SHRUNK = 0.001
+"""The tolerance is renewed whenever Q⊥ has become this many times smaller."""
 
 MINIMUM_RTOL = 3e-14
 """The solvers refuse anything below 100 roundings."""
@@ -104,41 +113,12 @@ def integrate(
     docs/theory.md section 2. LSODA, which turns implicit where the solution makes the ODE stiff;
     for many units over a short time the explicit DOP853.
     """
-    from scipy.integrate import DOP853, LSODA
-
     state = check_start(task, state, constraint)
     eta, gradient_noise = check_eta(eta), check_flag("gradient_noise", gradient_noise)
-    rtol = check_real("rtol", rtol, strict=True)
+    rtol = check_real("rtol", rtol, maximum=1.0, strict=True)
     points = recording_points(alpha)
-    p, k = task.p, task.p_star
-    C = joint_covariance(state.Q, state.M, task.T)
-    bound = BLOW_UP * (1 + np.trace(state.Q) + np.trace(task.T))
-
-    def derivative(_alpha: float, y: Array) -> Array:
-        C[:p] = y.reshape(p, p + k)
-        C[p:, :p] = C[:p, p:].T
-        return mean_change(C, task, eta, constraint == "spherical", gradient_noise).ravel()
-
-    scale_M = np.sqrt((state.M**2).mean()) or 1.0
-    atol = np.broadcast_to(rtol * np.repeat([1.0, scale_M], [p, k]), (p, p + k)).ravel()
-    method = DOP853 if _explicit(task, eta, points[-1]) else LSODA
-    y = np.empty((len(points), p, p + k))
-    y[points == 0] = C[:p]
-    done = int(points[0] == 0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        solver = method(
-            derivative, 0.0, C[:p].flatten(), points[-1], rtol=max(rtol, MINIMUM_RTOL), atol=atol
-        )
-        while done < len(points):
-            solver.step()
-            # written so that NaN counts as a divergence too
-            if solver.status == "failed" or not solver.y[:: p + k + 1].sum() < bound:
-                break
-            passed = int(np.searchsorted(points, solver.t, side="right"))
-            if passed > done:
-                y[done:passed] = solver.dense_output()(points[done:passed]).T.reshape(-1, p, p + k)
-                done = passed
-    y = y[:done]
+    motion = Components(task, state, eta, constraint, gradient_noise)
+    explicit = _explicit(task, eta, points[-1])
     meta = {
         "method": "integrate",
         "eta": eta,
@@ -148,15 +128,70 @@ def integrate(
         "gradient_noise": gradient_noise,
         "versions": dict(versions()),
     }
-    Q = (y[..., :p] + np.swapaxes(y[..., :p], -1, -2)) / 2
-    trajectory = Trajectory(task, points[:done], Q, y[..., p:], meta)
+    Q = np.empty((len(points), *state.Q.shape))
+    M, loss, done = np.empty((len(points), *state.M.shape)), np.empty(len(points)), 0
+
+    def trajectory() -> Trajectory:
+        return Trajectory(task, points[:done], Q[:done], M[:done], meta, loss[:done])
+
+    try:
+        for y in _solved(motion, points, rtol, explicit):
+            part = slice(done, done + len(y))
+            Q[part], M[part], loss[part] = motion.record(y)
+            done = part.stop
+            if part == slice(0, 1) and points[0] == 0:
+                Q[0], M[0] = state.Q, state.M
+    except KeyboardInterrupt:
+        raise RunInterrupted(
+            f"Interrupted after {done} of {len(points)} recorded times: they are in the "
+            "attribute `trajectory` of this exception.",
+            trajectory(),
+        ) from None
     if done < len(points):
         raise DivergenceError(
             f"Q must stay bounded, got tr Q growing without bound before alpha = "
             f"{points[done]:g} at eta = {eta:g}; lower eta.",
-            trajectory,
+            trajectory(),
         )
-    return trajectory
+    return trajectory()
+
+
+def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> Iterator[Array]:
+    """Yield the states at the points, some at a time; fewer than all if the norms blow up."""
+    from scipy.integrate import DOP853, LSODA
+
+    y, now, done = motion.start, 0.0, int(points[0] == 0)
+    size_m, size_P = motion.ends[0], motion.ends[1] - motion.ends[0]
+    teacher = motion.t.mean()
+    bound = BLOW_UP * (motion.norm(y) + motion.t.sum())
+    scale_m = np.sqrt((y[:size_m] ** 2).mean()) or 1.0
+    if done:
+        yield y[None, :]
+    while done < len(points):
+        across, rest = motion.across(y), motion.loss(y) / teacher**2
+        if rest < FLOOR:
+            yield np.broadcast_to(y, (len(points) - done, len(y)))
+            return
+        # E and Q⊥ get smaller and smaller, and the tolerance with them
+        scale_P = (across or motion.norm(y) or teacher) / len(motion.a)
+        scale_P *= 1.0 if now == 0 else min(1.0, rest)
+        scale_E = teacher * min(1.0, math.sqrt(rest))
+        atol = rtol * np.repeat([scale_m, scale_P, scale_E], [size_m, size_P, len(motion.t) ** 2])
+        solver = (DOP853 if explicit else LSODA)(
+            motion.derivative, now, y, points[-1], rtol=max(rtol, MINIMUM_RTOL), atol=atol
+        )
+        while done < len(points) and not motion.across(solver.y) < SHRUNK * across:
+            with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+                warnings.simplefilter("ignore")
+                solver.step()
+            # written so that NaN counts as a divergence too
+            if solver.status == "failed" or not motion.norm(solver.y) < bound:
+                return
+            passed = int(np.searchsorted(points, solver.t, side="right"))
+            if passed > done:
+                yield solver.dense_output()(points[done:passed]).T
+                done = passed
+        y, now = motion.aligned(solver.y), solver.t
 
 
 def _explicit(task: Task, eta: float, end: float) -> bool:

@@ -1,0 +1,164 @@
+"""The overlap ODE in components along the teacher and across it, where nothing cancels."""
+
+from typing import Any
+
+import numpy as np
+
+from quadlib.checks import Constraint
+from quadlib.shapes import Array, Float
+from quadlib.state import Overlaps, teacher_split
+from quadlib.task import Task
+
+__all__ = ["Components", "component_loss"]
+
+RANK_ROUNDING = 1e-13
+"""An eigenvalue below this share of the trace is zero: a start given in doubles knows no more."""
+
+DIRECT = 1e-6
+"""Where E is above this share of T/p*, m tells it precisely enough."""
+
+
+def component_loss(
+    m: Float[Array, "*n r k"], P: Float[Array, "*n r r"], E: Float[Array, "*n k k"], a: Array
+) -> Float[Array, "*n"]:
+    """Loss above label_noise/2, a sum of squares (2.5), of units of readout a."""
+    Pa = P * a
+    s = np.trace(E, axis1=-2, axis2=-1) + np.trace(Pa, axis1=-2, axis2=-1)
+    across = (a[:, None] * m * (Pa @ m)).sum((-2, -1))
+    own = (Pa * np.swapaxes(Pa, -1, -2)).sum((-2, -1))
+    return np.asarray(s**2 / 2 + (E**2).sum((-2, -1)) + 2 * across + own)
+
+
+class Components:
+    """Q = R (m mᵀ + P) Rᵀ, M = R m √t Vᵀ and E = mᵀ a m − t/p*, of independent units.
+
+    Units that depend on each other linearly stay so under the free ODE, and equal or opposite
+    units under the spherical one. R (p, r) takes them out, so that rounding cannot part them; a
+    is the readout of those that are left. E is kept although m tells it: near a solution it is
+    small, a difference of large numbers, and decides the loss.
+    """
+
+    def __init__(
+        self, task: Task, state: Overlaps, eta: float, constraint: Constraint, noise: bool
+    ) -> None:
+        self.t, self.V, m, P = teacher_split(task, state)
+        self.eta, self.spherical, self.noise = eta, constraint == "spherical", noise
+        self.label_noise = task.label_noise
+        self.R, self.a = _independent(state.Q, self.spherical)
+        self.a_column = self.a[:, None]
+        left = self.R.T / (self.a_column * task.p)
+        m, P = left @ m, left @ P @ left.T
+        values, vectors = np.linalg.eigh(P)
+        values[values < RANK_ROUNDING * np.trace(state.Q)] = 0.0
+        self.shapes = m.shape, P.shape, (len(self.t), len(self.t))
+        self.ends = m.size, m.size + P.size, m.size + P.size + len(self.t) ** 2
+        self.start = self.joined(m, (vectors * values) @ vectors.T, self.misfit(m))
+
+    def joined(self, *parts: Array) -> Array:
+        """One vector of m, P and E."""
+        return np.concatenate(parts, axis=None)
+
+    def parts(self, y: Float[Array, "*n x"]) -> list[Any]:
+        """The m, P and E in one vector, or in each; symmetric, as they are but for rounding."""
+        (one, two, _), (for_m, for_P, for_E), lead = self.ends, self.shapes, y.shape[:-1]
+        P = y[..., one:two].reshape(lead + for_P)
+        E = y[..., two:].reshape(lead + for_E)
+        symmetric = ((part + part.swapaxes(-1, -2)) / 2 for part in (P, E))
+        return [y[..., :one].reshape(lead + for_m), *symmetric]
+
+    def misfit(self, m: Float[Array, "*n r k"]) -> Float[Array, "*n k k"]:
+        """E from m."""
+        E = np.swapaxes(m, -1, -2) @ (self.a_column * m)
+        own = np.arange(len(self.t))
+        E[..., own, own] -= self.t / len(self.t)
+        return np.asarray(E)
+
+    def derivative(self, _alpha: float, y: Array) -> Array:
+        """d(m, P, E)/dα, (2.4)."""
+        (one, two, _), (for_m, for_P, for_E) = self.ends, self.shapes
+        m, P, E = y[:one].reshape(for_m), y[one:two].reshape(for_P), y[two:].reshape(for_E)
+        am, Pa = self.a_column * m, P * self.a
+        Pam = P @ am
+        B, Y = m @ E + Pam, m @ am.T + Pa
+        YP = Y @ P
+        s = E.trace() + Pa.trace()
+        rate = -2 * self.eta
+        dm = rate * s * m + 2 * rate * B
+        half = rate * s * P + 2 * rate * YP
+        if self.noise:
+            own = np.vdot(E, E) + 2 * np.vdot(am, Pam) + np.vdot(Pa, Pa.T)
+            gain = rate**2 * (s * s + 2 * own + self.label_noise) / 2
+            drag, kick = 2 * rate**2 * s, 4 * rate**2
+            half += gain * P + drag * YP + kick * (YP @ Y.T)
+            half += (gain * m + drag * B) @ m.T + kick * (B @ B.T)
+        dP = half + half.T
+        if self.spherical:
+            free = dP.diagonal() + 2 * (m * dm).sum(1)
+            shrink = free / (2 * ((m * m).sum(1) + P.diagonal()))  # (2.3)
+            dm -= shrink[:, None] * m
+            dP -= shrink[:, None] * P + P * shrink
+        half = am.T @ dm
+        return self.joined(dm, dP, half + half.T)
+
+    def aligned(self, y: Array) -> Array:
+        """The same state in units of which only the first p* see the teacher.
+
+        Then the slow surplus units, of size 1/α, do not hide the others' P, of size 1/α². A
+        rotation of units is a symmetry, but not under the spherical constraint.
+        """
+        m, P, E = self.parts(y)
+        if not self.spherical:
+            turn = np.linalg.qr(m, mode="complete")[0]
+            self.R, m, P = self.R @ turn, turn.T @ m, turn.T @ P @ turn
+            m[m.shape[1] :] = 0.0
+        return self.joined(m, P, E)
+
+    def across(self, y: Array) -> float:
+        """The trace of P."""
+        return float(self.parts(y)[1].trace())
+
+    def norm(self, y: Array) -> float:
+        """The trace of Q, of each independent unit once."""
+        m, P, _ = self.parts(y)
+        return float(np.vdot(m, m) + P.trace())
+
+    def loss(self, y: Float[Array, "*n x"]) -> Float[Array, "*n"]:
+        """Loss above label_noise/2."""
+        return self._loss(*self.parts(y))
+
+    def _loss(self, m: Array, P: Array, E: Array) -> Array:
+        direct = self.misfit(m)
+        large = np.abs(direct).max((-2, -1)) > DIRECT * self.t.mean()
+        return component_loss(m, P, np.where(large[..., None, None], direct, E), self.a)
+
+    def record(self, y: Float[Array, "n x"]) -> tuple[Array, Array, Array]:
+        """Q and M of the given units, and the loss, of the possible state next to each.
+
+        That is P positive semidefinite, and Q_ii = 1 with constraint "spherical".
+        """
+        m, P, E = self.parts(y)
+        values, vectors = np.linalg.eigh(P)
+        low = values[..., 0] < 0
+        lifted = vectors * np.maximum(values, 0.0)[..., None, :] @ np.swapaxes(vectors, -1, -2)
+        P[low] = lifted[low]
+        loss = self._loss(m, P, E) + self.label_noise / 2
+        m, P = self.R @ m, self.R @ P @ self.R.T
+        Q = m @ np.swapaxes(m, -1, -2) + (P + np.swapaxes(P, -1, -2)) / 2
+        if self.spherical:
+            scale = 1 / np.sqrt(np.diagonal(Q, axis1=-2, axis2=-1))
+            m, Q = scale[..., None] * m, scale[..., None] * Q * scale[..., None, :]
+        return Q, m * np.sqrt(self.t) @ self.V.T, loss
+
+
+def _independent(Q: Array, spherical: bool) -> tuple[Array, Array]:
+    """R (p, r) and the readout of r independent units: 1/p, times the number of those in it."""
+    p = len(Q)
+    values, vectors = np.linalg.eigh(Q)
+    R = vectors[:, values > RANK_ROUNDING * values.sum()]
+    if R.shape[1] in (0, p):
+        R = np.eye(p)
+    elif spherical:  # the sign with which each unit copies the first of its kind
+        copies = np.where(np.abs(Q) > 1 - RANK_ROUNDING, np.sign(Q), 0.0)
+        first = np.abs(copies).argmax(1)
+        R = copies[:, np.unique(first)]
+    return R, (R**2).sum(0) / p
