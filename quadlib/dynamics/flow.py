@@ -45,7 +45,7 @@ def gradient_flow(task: Task, state: Overlaps | Weights, *, eta: float, alpha: A
     eta
         Learning rate; it only sets the unit of time.
     alpha
-        The last time, or the increasing times to record; up to 1e6 and beyond.
+        The last time, or the increasing times to record, up to 1e12.
 
     Returns
     -------
@@ -56,13 +56,15 @@ def gradient_flow(task: Task, state: Overlaps | Weights, *, eta: float, alpha: A
 
     Raises
     ------
+    RunInterrupted
+        At Ctrl-C, a KeyboardInterrupt that holds the trajectory so far.
     TypeError, ValueError
         If the state does not fit the task, or an argument is out of range.
 
     Notes
     -----
-    docs/theory.md (6.1)-(6.7). Where M(0) has not full column rank (p < p*, or a start without
-    teacher overlap) the reduction does not exist, and the ODE is integrated.
+    docs/theory.md (6.1)-(6.7), (6.12). Where M(0) has not full column rank (p < p*, or a start
+    without teacher overlap) the reduction does not exist, and the ODE is integrated.
     """
     state = check_start(task, state)
     eta = check_eta(eta)
@@ -168,7 +170,7 @@ class _Reduction:
         )
 
     def loss(self, alpha: float, y: Array, F: Array) -> float:
-        """Loss of the frame F; late, where F has lost it in rounding, from the scalars (6.10)."""
+        """Loss of the frame F; late, where F has lost it in rounding, from the scalars (6.12)."""
         p, k = len(F), len(self.t)
         if self.growth.min() * alpha < LATE:
             E = F[:, :k].T @ F[:, :k] / p - np.diag(self.t / k)

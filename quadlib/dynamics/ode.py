@@ -105,13 +105,17 @@ def integrate(
     ------
     DivergenceError
         If the student norms grow beyond all bounds; holds the trajectory so far.
+    RunInterrupted
+        At Ctrl-C, a KeyboardInterrupt that holds the trajectory so far.
     TypeError, ValueError
         If an argument is out of range.
 
     Notes
     -----
-    docs/theory.md section 2. LSODA, which turns implicit where the solution makes the ODE stiff;
-    for many units over a short time the explicit DOP853.
+    docs/theory.md (2.4), (2.5). LSODA, which turns implicit where the solution makes the ODE
+    stiff; for many units over a short time the explicit DOP853. The loss is followed down to
+    1e-30 (tr T/p*)², and stays there. Units that are linearly dependent (or, with constraint
+    "spherical", equal or opposite) at the start stay so.
     """
     state = check_start(task, state, constraint)
     eta, gradient_noise = check_eta(eta), check_flag("gradient_noise", gradient_noise)

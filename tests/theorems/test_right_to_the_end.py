@@ -1,0 +1,135 @@
+"""Runs can be followed to the end: late losses keep their digits, and states stay possible."""
+
+import signal
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import quadlib as ql
+from quadlib.dynamics.components import Components
+from quadlib.state import scaled_covariance
+from quadlib.task import mean_change
+
+LATE = np.concatenate([[0.0], np.geomspace(1e8, 1e12, 5)])
+
+
+@pytest.mark.parametrize(("p", "T"), [(3, None), (8, None), (5, [1.5, 0.5])])
+def test_the_loss_of_gradient_flow_follows_its_power_law_to_1e12(p: int, T: Any) -> None:
+    """L α² is within 1e-6 of its limit from α = 1e8 on."""
+    task = ql.Task(p, 2, T)
+    run = ql.gradient_flow(task, ql.random_overlaps(task, 1000, 0), eta=0.1, alpha=LATE)
+    C = ql.late_time_law(task, 0.1, gradient_noise=False).prefactor
+    np.testing.assert_allclose((run.loss * run.alpha**2)[1:], C, rtol=1e-6)
+
+
+@pytest.mark.parametrize("p", [3, 8])
+def test_the_loss_of_the_ode_follows_its_power_law_to_1e12(p: int) -> None:
+    """The relative correction is of order 1/α, and rtol = 1e-8 leaves 1e-6 of the loss."""
+    task = ql.Task(p, 2)
+    run = ql.integrate(task, ql.random_overlaps(task, 1000, 0), eta=0.05, alpha=LATE)
+    np.testing.assert_allclose(
+        (run.loss * run.alpha**2)[1:], ql.late_time_law(task, 0.05).prefactor, rtol=2e-6
+    )
+
+
+@pytest.mark.parametrize("noise", [True, False])
+def test_at_p_equal_to_p_star_the_loss_falls_exponentially_to_1e_25(noise: bool) -> None:
+    task = ql.Task(2, 2, [1.2, 0.8])
+    how: dict[str, Any] = dict(eta=0.05, alpha=np.linspace(0, 1000, 201))
+    state, law = ql.random_overlaps(task, 1000, 0), ql.late_time_law(task, 0.05, "free", noise)
+    runs = [ql.integrate(task, state, gradient_noise=noise, **how)]
+    if not noise:
+        runs.append(ql.gradient_flow(task, state, **how))
+    for run in runs:
+        late = (run.loss < 1e-14) & (run.loss > 1e-25)
+        slopes = np.diff(np.log(run.loss[late])) / np.diff(run.alpha[late])
+        assert len(slopes) > 20
+        np.testing.assert_allclose(slopes[len(slopes) // 2 :], -law.rate, rtol=1e-3)
+        assert run.loss[-1] < 1e-26
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_components_move_as_the_overlaps_do(constraint: Any, seed: int) -> None:
+    """(2.4) is (2.1)-(2.3) in other coordinates, and (2.5) is the loss."""
+    task = ql.Task(4, 2, [[1.0, 0.3], [0.3, 0.6]], 0.2)
+    state = ql.random_overlaps(task, 10, seed, constraint=constraint)
+    motion = Components(task, state, 0.1, constraint, True)
+    y, dy = motion.start, motion.derivative(0.0, motion.start)
+    (m, *_), (dm, dP, dE) = motion.parts(y), motion.parts(dy)
+    root = np.sqrt(motion.t) * motion.V
+    C = np.block([[state.Q, state.M], [state.M.T, task.T]])
+    change = mean_change(C, task, 0.1, constraint == "spherical", True)
+    np.testing.assert_allclose(dm @ root.T, change[:, 4:], atol=1e-14)
+    np.testing.assert_allclose(dP + dm @ m.T + m @ dm.T, change[:, :4], atol=1e-14)
+    np.testing.assert_allclose(dE, (dm.T @ m + m.T @ dm) / 4, atol=1e-14)
+    assert motion.loss(y) + 0.1 == pytest.approx(ql.loss(task, state), rel=1e-13)
+
+
+def assert_possible(run: ql.Trajectory) -> None:
+    C = scaled_covariance(run.task, run.Q, run.M)
+    assert np.linalg.eigvalsh(C).min() > -1e-14
+    np.testing.assert_array_equal(run.Q, np.swapaxes(run.Q, 1, 2))
+    assert np.isfinite(run.loss).all()
+
+
+@pytest.mark.parametrize("noise", [True, False])
+def test_identical_units_stay_identical(noise: bool) -> None:
+    """Also where a saddle would part them by rounding: one unit of p learns as if alone."""
+    task = ql.Task(3, 2)
+    sign = np.array([1.0, 1.0, -1.0])
+    state = ql.Overlaps(np.outer(sign, sign), np.outer(sign, [0.3, -0.1]))
+    for constraint in ("free", "spherical"):
+        run = ql.integrate(
+            task, state, eta=0.05, alpha=3000.0, constraint=constraint, gradient_noise=noise
+        )
+        assert_possible(run)
+        for Q, M in zip(run.Q, run.M, strict=True):
+            np.testing.assert_allclose(Q, Q[0, 0] * np.outer(sign, sign), rtol=1e-12)
+            np.testing.assert_allclose(M, np.outer(sign, M[0]), rtol=1e-12)
+        assert run.loss[-1] > 0.05  # one direction cannot learn two
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_dependent_units_stay_dependent(rank: int) -> None:
+    rng = np.random.default_rng(rank)
+    task = ql.Task(4, 2)
+    W = rng.standard_normal((4, rank)) @ rng.standard_normal((rank, 30))
+    state = ql.Weights(W, ql.random_weights(task, 30, 5).W_star)
+    for run in (
+        ql.integrate(task, state, eta=0.05, alpha=2000.0),
+        ql.gradient_flow(task, state, eta=0.05, alpha=2000.0),
+    ):
+        assert_possible(run)
+        values = np.linalg.eigvalsh(run.Q)
+        assert np.abs(values[:, : 4 - rank]).max() < 1e-12 * values.max()
+
+
+def test_a_solution_is_a_fixed_point() -> None:
+    O = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 2)))[0]
+    task, M = ql.Task(4, 2), np.sqrt(2) * O
+    state = ql.Overlaps(M @ M.T, M)
+    for method, rounding in ((ql.integrate, 1e-15), (ql.gradient_flow, 1e-9)):
+        run = method(task, state, eta=0.1, alpha=1e6)
+        assert run.loss.max() < 10 * rounding**2
+        np.testing.assert_allclose(run.M, np.broadcast_to(M, run.M.shape), atol=100 * rounding)
+        assert_possible(run)
+
+
+@pytest.mark.parametrize("method", ["integrate", "gradient_flow"])
+def test_ctrl_c_keeps_what_was_recorded(method: str) -> None:
+    """A real signal in the middle of many small steps."""
+    task = ql.Task(24, 4)
+    state = ql.random_overlaps(task, 10**6, 0)
+    alpha = np.linspace(0.0, 1000.0, 200_001)
+    run = ql.gradient_flow if method == "gradient_flow" else ql.integrate
+    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(ql.RunInterrupted, match="`trajectory`") as caught:
+        run(task, state, eta=0.05, alpha=alpha)
+    so_far = caught.value.trajectory
+    assert 1 <= len(so_far.alpha) < len(alpha)
+    np.testing.assert_array_equal(so_far.alpha, alpha[: len(so_far.alpha)])
+    assert np.isfinite(so_far.loss).all()
