@@ -17,11 +17,11 @@
 #
 # There are infinitely many solutions with zero loss. Which one is learned, and what decides it?
 #
-# **What you will learn.** The zero-loss solutions form a smooth manifold, because only the sum of the squared
-# fields matters and the units can be rotated into each other. Gradient flow conserves a matrix, but it is the
-# orientation of M that picks the solution: it stays what it was at the start, and names the solution closest to it. The overlap ODE does the same up to an error that vanishes
-# with N. A single run of SGD does not: its choice is blurred, and neither more data nor more dimensions sharpen it.
-# Only a smaller learning rate does.
+# **What you will learn.** The zero-loss solutions form a smooth manifold, because only the sum of the squared fields matters
+# and the units can be rotated into each other. Gradient flow conserves a matrix, but it is the orientation of M that picks
+# the solution: it stays what it was at the start, and names the solution closest to it. The overlap ODE does the same up to
+# an error that vanishes with N. A single run of SGD does not: its choice is blurred, and neither more data nor more
+# dimensions sharpen it. Only a smaller learning rate does.
 #
 # **You need** the plateau, the escape and the noise collected on the plateau ([notebook 02](02_escape.ipynb)), and the singular
 # value decomposition of a matrix.

@@ -22,8 +22,7 @@ EXERCISES = {
         [(lambda: _blur(1), "this is the start of the figure.")], 0.02),
     "04.2": Exercise(
         _farther, "the direction of (J, J′) is random: when have J and J + √ε J′ two signs?",
-        [(lambda: _farther(1.0), "the noise has the standard deviation √ε."),
-         (lambda: 2 * _farther(), "this is the mean of 1 − cos.")]),
+        [(lambda: _farther(1.0), "the noise has the standard deviation √ε.")]),
     "04.3": Exercise(
         lambda: "b", "it is small from start to end, but conserved relative to its size.",
         [("a", "true of the noise, but gradient flow has none, and it chooses too.")]),

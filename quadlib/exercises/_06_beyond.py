@@ -20,11 +20,9 @@ EXERCISES = {
          (lambda: 2 * _floor([1.5, 0.5]), "the best possible loss is ν/2, not ν.")]),
     "06.3": Exercise(
         lambda: 0.8 * critical_learning_rate(Task(2, 2)), "L = ν/2 + φL; for which φ is L = 3 ν/2?",
-        [(0.125, "with this φ the floor is half as high again, not three times as high."),
-         (0.25, "there the floor diverges.")]),
+        [(0.125, "here the floor is half as high again."), (0.25, "there it diverges.")]),
     "06.4": Exercise(
-        lambda: "a", "the weights stay bounded below η_c.",
-        [("b", "the last plateau lies above η_c.")]),
+        lambda: "a", "the weights stay bounded below η_c.", [("b", "see the last plateau.")]),
     "06.5": Exercise(
         lambda: [critical_learning_rate(Task(p, 2)) for p in (2, 4, 8)],
         "take `learning_rates(ql.Task(p, 2)).critical`.",
