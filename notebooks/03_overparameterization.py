@@ -563,8 +563,8 @@ for c in ("free", "spherical"):
 plotting.Picture(
     fig,
     plotting.sentence(
-        "left: spherical students rest on a higher plateau than free ones",
-        "right: they escape later, by "
+        "left: a spherical student rests on a higher plateau than a free one",
+        "right: it escapes later, by "
         + ", ".join(f"{number(gap[p], 2)} at p = {p}" for p in (2, 4, 8, 16, 32)),
     ),
 )

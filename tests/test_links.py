@@ -67,3 +67,12 @@ def test_a_notebook_states_its_minutes_its_questions_and_its_exercises(path: Pat
     solution = path.parent / "solutions" / f"{path.stem}_solutions.py"
     solved = re.findall(r'assert ql\.check\("(\d\d\.\d)", answer\)', solution.read_text("utf-8"))
     assert solved == asked
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.stem)
+def test_a_notebook_hides_nothing_and_calls_units_units(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    # Of the claims it shows the table; what it measures itself is there to be read
+    assert re.findall(r".*\bclaims\b.*import.*|import.*\bquadlib\.claims.*", text) == []
+    assert set(re.findall(r"\bclaims\.(\w+)", text)) <= {"table"}
+    assert "students" not in text

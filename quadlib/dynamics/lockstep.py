@@ -229,7 +229,7 @@ class LockstepDiffusion:
 
 
 def _changed(C: Array, change: Array) -> Array:
-    """Add to the rows of the students, and to their columns."""
+    """Add to the rows of the units, and to their columns."""
     new, p = C.copy(), change.shape[1]
     new[:, :p] += change
     new[:, p:, :p] = np.swapaxes(new[:, :p, p:], 1, 2)
