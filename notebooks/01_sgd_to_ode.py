@@ -269,9 +269,9 @@ plotting.Picture(fig, plotting.sentence("mean change of every overlap in one SGD
 #
 # ## What the η² term is
 #
-# Each step adds to the weights a random vector of length² of order 1/N per unit. Along any fixed direction these vectors
-# average out. Their squared lengths do not: N of them add up to something of order one in a unit of time. So the noise
-# of the gradient makes weights longer, and their fields larger, without teaching them anything.
+# Each step adds a random vector to w/√N, of a squared length of order 1/N. Along any fixed direction these vectors average
+# out. Their squared lengths do not: N of them add up to something of order one in a unit of time. So the noise of the
+# gradient makes the weight vectors longer, and the fields larger, without teaching them anything.
 #
 # Without the term (`gradient_noise=False`) the ODE is *population gradient flow*: gradient descent with tiny steps on
 # the exact loss. The dynamics takes a time of order 1/η. What becomes of the difference between the two when η is

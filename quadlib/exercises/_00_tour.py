@@ -33,6 +33,5 @@ EXERCISES = {
     "00.5": Exercise(
         lambda: [plateau(TASK).q, plateau(TASK).loss],
         "set the derivative q − 1 + 2q/p to zero; then put q and p* = 2 into L(q).",
-        [(1.0, "a run starts at q = 1, but its norms are free to shrink."),
-         ([2 / 3, 1 / 6], "L(q) has a third term, 1/p*: what not knowing the directions costs.")]),
+        [([2 / 3, 1 / 6], "L(q) has a third term, 1/p*: what not knowing the directions costs.")]),
 }  # fmt: skip

@@ -20,10 +20,6 @@ def _escape(samples: float = 1e6, doubled: float = 1.0) -> list[float]:
     return [samples * mean, doubled * math.log(2) / (2 * RATE)]
 
 
-def _excess() -> float:
-    return (escape_law(TASK, 10**6, 1e-3).v_eff - 1) / 1e-3
-
-
 EXERCISES = {
     "02.1": Exercise(
         _escape, "N times the mean of the law; and ln 2 more in ln N, at the slope 1/(2r).",
@@ -39,9 +35,9 @@ EXERCISES = {
         [(lambda: escape_law(TASK, 10**6, 0.05).std, "that is the law; if ‖M‖ alone decided?"),
          (2 * ALONE, "‖M‖² is χ²: ln ‖M‖ is only half of its logarithm.")]),
     "02.4": Exercise(
-        _excess, "divide D by the growth² of M until then: (q(α)/q₀) e^(8ηα/p*).",
-        [(10 / 3, "q is on its way from 1; you took that of the plateau."),
-         (lambda: _excess() / 4, "D has a factor 4η².")], 1e-2),
+        lambda: 1e3 * (escape_law(TASK, 10**6, 1e-3).v_eff - 1),
+        "divide D by the growth² of M until then, (q(α)/q₀) e^(8ηα/p*); mind the 4η² in D.",
+        [(10 / 3, "q is on its way from 1; you took that of the plateau.")], 1e-2),
     "02.5": Exercise(
         lambda: "b", "choose one of the four letters.",
         [("a", "its noise is that of SGD; the exact chain at N = 3000 spreads as much."),

@@ -39,8 +39,7 @@ class Exercise:
             return letter == right, said
         numbers, target = _numbers(given), _numbers(right)
         if numbers is None or numbers.shape != target.shape:
-            size = "x".join(map(str, target.shape))
-            wanted = "one number" if target.size == 1 else f"a list of {size} numbers"
+            wanted = "one number" if target.size == 1 else f"a list of {target.size} numbers"
             return False, f"asked for is {wanted}, got {given!r}."
         off = ~self._close(numbers, target)
         if not off.any():
@@ -54,8 +53,8 @@ class Exercise:
         return False, places + self.hint
 
     def _close(self, numbers: Array, target: Array) -> Array:
-        allowed = self.tolerance * np.where(target == 0, 1.0, np.abs(target))
-        return np.asarray(np.abs(numbers - target) <= allowed * (1 + 1e-9))
+        allowed = (1 + 1e-9) * self.tolerance * np.where(target == 0, 1.0, np.abs(target))
+        return np.asarray(np.abs(numbers - target) <= allowed)
 
 
 def _numbers(given: Any) -> Any:
