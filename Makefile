@@ -44,7 +44,7 @@ test: lint
 test-lowest: $(VENV)/bin/uv
 	$(VENV)/bin/uv venv --quiet --clear --python $(PY) .venv-lowest
 	$(VENV)/bin/uv pip install --quiet --python .venv-lowest \
-	  --resolution lowest-direct --editable '.[lab,dask,dev]' 'pyparsing<3.3'
+	  --resolution lowest-direct --editable '.[lab,dask,dev]' 'pyparsing>=3.1,<3.3'
 	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(CORES) --dist loadgroup --ignore=tests/sites $(TESTS)
 
 package: $(VENV)/bin/python
