@@ -91,10 +91,10 @@ def simulate(
     """
     check_task(task)
     check_constraint(constraint)
-    check_method(method)
     eta = check_eta(eta)
     points = recording_points(alpha)
     N = check_dimension(N, task.p, task.p_star)
+    check_method(method, task, N)
     generator = as_generator(rng, "simulate")
     meta = {
         "method": method,

@@ -151,6 +151,7 @@ def _loop(
             if now <= watch[0]:
                 part = (watch[0] - now) / (watch[1] - now) if watch[1] < np.inf else 0.0
                 watch[2] = alpha - clock[3] * part
+                clock[0] = alpha
                 return FINISHED
             watch[1] = now
         while left <= 0.0:

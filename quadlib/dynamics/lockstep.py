@@ -46,6 +46,7 @@ class LockstepChain(Steps):
         self.rate, self.noise = 2 * eta / N, math.sqrt(task.label_noise)
         self.bound = np.array([largest_error(task, start) for start in starts])
         self.spherical, self.rngs = spherical, list(rngs)
+        self._buffers: dict[int, tuple[Array, list[Array]]] = {}
         self.j = self.block - 1
         self._draw(noisy=False)
 
@@ -57,6 +58,7 @@ class LockstepChain(Steps):
         """Drop the other runs."""
         self.F, self.x, self.bound = self.F[going], self.x[:, going], self.bound[going]
         self.rngs = [rng for rng, on in zip(self.rngs, going, strict=True) if on]
+        self._buffers = {}
 
     def _draw(self, noisy: bool) -> Array:
         """Draw the next input, behind the label noise; return that."""
@@ -65,14 +67,16 @@ class LockstepChain(Steps):
         if self.j < 2:
             new[:, self.d :] = 0.0
         # noise, coordinates, and the normal number of the first try for χ
-        numbers = np.empty((len(new), noisy + open_ + (self.D > 0)))
-        reach = np.empty(len(new))
-        for rng, row, i in zip(self.rngs, numbers, range(len(reach)), strict=True):
+        size = noisy + open_ + (self.D > 0)
+        if size not in self._buffers:
+            numbers = np.empty((len(new), size))
+            self._buffers[size] = numbers, list(numbers)
+        numbers, rows = self._buffers[size]
+        for rng, row in zip(self.rngs, rows, strict=True):
             rng.standard_normal(out=row)
-            if self.D > 0:
-                reach[i] = rng.standard_exponential()
         new[:, :open_] = numbers[:, noisy : noisy + open_]
         if self.D > 0:
+            reach = np.array([rng.standard_exponential() for rng in self.rngs])
             new[:, open_] = self._chi(float(self.D - self.j), numbers[:, -1], reach)  # (8.5)
         return numbers[:, 0]
 
@@ -80,14 +84,16 @@ class LockstepChain(Steps):
         """By Marsaglia and Tsang; the few that are refused at first try again one by one."""
         q = freedom / 2 - 1 / 3
         t, reach = t / math.sqrt(9 * q), reach / q
-        for i in np.flatnonzero(~((t > -0.5) & (reach > 1.5 * t**4))):
+        square = t * t
+        for i in np.flatnonzero(~((t > -0.5) & (reach > 1.5 * square * square))):
             while not (t[i] > -0.5 and reach[i] > 1.5 * t[i] ** 4) and not (
                 t[i] > -1
                 and reach[i] > 3 * t[i] - 1.5 * t[i] ** 2 + t[i] ** 3 - 3 * math.log1p(t[i])
             ):
                 t[i] = self.rngs[i].standard_normal() / math.sqrt(9 * q)
                 reach[i] = self.rngs[i].standard_exponential() / q
-        return np.sqrt(2 * q * (1 + t) ** 3)
+        t += 1
+        return np.sqrt(2 * q * t * t * t)
 
     def step(self, steps: int) -> None:
         """Do some SGD steps."""
@@ -97,7 +103,7 @@ class LockstepChain(Steps):
             noise = self._draw(self.noise > 0.0)
             x = self.x[1]
             field = np.matmul(F, x[:, :, None])[:, :, 0]
-            error = (field**2).mean(1) - x[:, :k] ** 2 @ self.weight
+            error = (field * field).mean(1) - x[:, :k] ** 2 @ self.weight
             if self.noise > 0.0:
                 error -= self.noise * noise  # (1.2)
             bounded = np.abs(error) < self.bound
@@ -105,7 +111,8 @@ class LockstepChain(Steps):
                 # their F is no longer of use, but must not disturb
                 self.record.state[self.runs[~bounded]] = DIVERGED
                 error[~bounded], F[~bounded] = 0.0, 0.0
-            F -= (self.rate * error)[:, None, None] * field[:, :, None] * x[:, None, :]  # (8.4)
+            field *= (self.rate * error)[:, None]
+            F -= field[:, :, None] * x[:, None, :]  # (8.4)
             if self.spherical:
                 F /= np.sqrt(np.maximum((F * F).sum(2, keepdims=True), TINY))  # (1.5)
             if self.j == 0:
@@ -144,19 +151,19 @@ class LockstepDiffusion:
         record, p = self.record, self.task.p
         while True:
             live = np.flatnonzero(record.state == RUNNING)
-            waiting = live[self.left[live] <= 0.0]
-            if len(live) == 0:
-                return False
-            if record.every:
+            if record.every and len(live):
                 C = self.C[live]
                 record.look(live, self.alpha[live], C[:, :p, :p], C[:, :p, p:])
-            if len(waiting) == len(live):  # the record is the same for all
+                live = live[record.state[live] == RUNNING]
+            if len(live) == 0:
+                return False
+            if (self.left[live] <= 0.0).all():  # the record is the same for all
                 record.write(live, self.C[live, :p, :p], self.C[live, :p, p:])
                 self.left[live] = self.lengths[min(record.row[live[0]], len(self.lengths) - 1)]
             elif budget == 0:
                 return True
             else:
-                self._step(live[(self.left[live] > 0.0) & (record.state[live] == RUNNING)])
+                self._step(live[self.left[live] > 0.0])
                 budget -= 1
                 record.done[live] = self.alpha[live] * self.N
 

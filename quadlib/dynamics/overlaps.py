@@ -76,7 +76,7 @@ class OverlapChain:
             (record.every, samples, record.Q[run], record.M[run]),
             (p, k, max(1, min(block, N - k - p))),
             (F, x, np.zeros(p), np.zeros((p, p))),
-            (t / k, np.sqrt(t)[:, None] * V.T, 2 * eta / N, float(N - k - p)),
+            (t / k, np.ascontiguousarray(np.sqrt(t)[:, None] * V.T), 2 * eta / N, float(N - k - p)),
             (np.sqrt(task.label_noise), largest_error(task, start), spherical),
             rng,
         )
@@ -161,6 +161,7 @@ def _loop(
             if now <= watch[0]:
                 part = (watch[0] - now) / (watch[1] - now) if watch[1] < np.inf else 0.0
                 watch[2] = step - every * part
+                clock[0] = step
                 return FINISHED
             watch[1] = now
             look += every
@@ -168,7 +169,7 @@ def _loop(
             write(Q[row], M[row])
             row += 1
             if row == len(samples):
-                clock[1] = row
+                clock[0], clock[1] = step, row
                 return FINISHED
         if step == done + budget:
             break

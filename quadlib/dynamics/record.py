@@ -88,9 +88,9 @@ class Record:
         """Note which of these runs have passed the level."""
         loss, (before, high) = self._losses(Q, M), self.last[:, runs]
         passed = loss <= self.level
-        with np.errstate(invalid="ignore"):  # without a look before
+        with np.errstate(all="ignore"):  # without a look before, or a step since
             part = np.where(high > self.level, (high - self.level) / (high - loss), 1.0)
-        time = np.where(part < 1, before + (alpha - before) * part, alpha)
+            time = np.where(part < 1, before + (alpha - before) * part, alpha)
         self.passage[runs[passed]] = time[passed]
         self.state[runs[passed]] = FINISHED
         self.last[:, runs] = alpha, loss

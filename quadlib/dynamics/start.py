@@ -11,14 +11,23 @@ from quadlib.task import Task
 
 __all__ = ["Draw", "Method", "State", "as_overlaps", "check_method", "check_step", "starter"]
 
+_FEWEST, _PER_UNIT = 50, 3
+"""Least N of the diffusion, and for each unit; the mean loss is right to 1 or 2 % from there on."""
+
 Method: TypeAlias = Literal["weights", "overlaps", "diffusion"]
 State: TypeAlias = Overlaps | Weights
 Draw: TypeAlias = Callable[[np.random.Generator], State]
 
 
-def check_method(method: object) -> None:
-    """Raise unless `method` is one of the three."""
+def check_method(method: object, task: Task, N: int) -> None:
+    """Raise unless `method` is one of the three, and good at this N."""
     check_choice("method", method, ("weights", "overlaps", "diffusion"))
+    smallest = max(_FEWEST, _PER_UNIT * (task.p + task.p_star))
+    if method == "diffusion" and smallest > N:
+        raise ValueError(
+            f'N must be at least {smallest} for method="diffusion" with p = {task.p} and p_star = '
+            f'{task.p_star}, got {N}; use method="overlaps", which is exact and quick there.'
+        )
 
 
 def check_step(step: object, method: str, N: int) -> float | None:

@@ -40,7 +40,8 @@ class LiteralSGD(Steps):
     ) -> None:
         super().__init__(record, np.array([run]))
         N = start.N
-        self.w, self.teacher = start.W / np.sqrt(N), start.W_star / np.sqrt(N)
+        arrays = (start.W, start.W_star)
+        self.w, self.teacher = (np.ascontiguousarray(W / np.sqrt(N)) for W in arrays)
         self.x, self.c, self.P = np.zeros((2, N)), np.zeros(task.p), np.ones(task.p)
         self.parity = 0
         bound = largest_error(task, start.overlaps)
@@ -58,7 +59,7 @@ class LiteralSGD(Steps):
     def overlaps(self) -> tuple[Array, Array]:
         """Q and M after the steps done so far."""
         w = self.P[:, None] * (self.w + self.c[:, None] * self.x[1 - self.parity])
-        return w @ w.T, w @ self.teacher.T
+        return (w @ w.T)[None], (w @ self.teacher.T)[None]
 
 
 @compiled

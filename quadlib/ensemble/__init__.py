@@ -140,9 +140,9 @@ def _job(
     """Check the arguments; a start that is a function is returned beside the job."""
     check_task(task)
     check_constraint(constraint)
-    check_method(method)
     eta, points = check_eta(eta), recording_points(alpha)
     N, seed = check_dimension(N, task.p, task.p_star), check_seed("seed", seed)
+    check_method(method, task, N)
     step = check_step(step, method, N)
     draw = starter(task, start, N, method, constraint, q0)
     state = None if callable(start) else start

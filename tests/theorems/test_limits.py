@@ -168,9 +168,9 @@ def test_the_noise_of_the_plateau_is_collected() -> None:
     [
         ("free", 300, 0.05, None),
         ("free", 300, 0.05, 30.0),
-        ("free", 40, 0.1, None),
+        ("free", 50, 0.1, None),
         ("spherical", 300, 0.05, 30.0),
-        ("spherical", 40, 0.1, None),
+        ("spherical", 50, 0.1, None),
     ],
 )
 def test_a_diffusion_stays_a_covariance(
@@ -201,6 +201,7 @@ def test_a_diffusion_stays_a_covariance(
     assert np.median(ends) < 0.05
 
 
-def test_a_step_too_long_for_any_N_is_refused() -> None:
-    with pytest.raises(ValueError, match=r'N must be large enough .* got 4, .*; use method="over'):
-        ql.simulate(ql.Task(2, 2), None, eta=0.2, alpha=50.0, N=4, rng=0, method="diffusion")
+def test_an_N_too_small_for_the_diffusion_is_refused() -> None:
+    for task, N in ((ql.Task(2, 2), 10), (ql.Task(2, 2), 49), (ql.Task(30, 10), 119)):
+        with pytest.raises(ValueError, match=rf'N must be at least .* got {N}; use method="over'):
+            ql.simulate(task, None, eta=0.1, alpha=50.0, N=N, rng=0, method="diffusion")

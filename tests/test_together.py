@@ -1,0 +1,158 @@
+"""Many runs together are each run alone, whatever computes them and in whatever slices."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import quadlib as ql
+from quadlib.dynamics.start import starter
+from quadlib.dynamics.together import Together
+from quadlib.trajectory import escape_level, first_passage
+
+FULL_T = [[1.0, 0.4], [0.4, 0.7]]
+CASES = [
+    pytest.param(ql.Task(4, 2), "free", 50, 0.1, id="free"),
+    pytest.param(ql.Task(3, 2, FULL_T, 0.3), "spherical", 60, 0.05, id="everything"),
+    pytest.param(ql.Task(2, 1, None, 0.4), "free", 40, 0.05, id="label-noise"),
+    pytest.param(ql.Task(3, 2), "free", 5, 0.03, id="N=p+k"),
+    pytest.param(ql.Task(2, 3), "spherical", 6, 0.03, id="N=p+k+1"),
+    pytest.param(ql.Task(9, 2), "free", 200, 0.05, id="many-units"),
+    pytest.param(ql.Task(1, 1), "free", 40, 0.16, id="some-diverge"),
+]
+
+
+def engine(task: ql.Task, N: int, eta: float, constraint: Any, method: Any, **how: Any) -> Together:
+    alpha = how.pop("alpha", np.array([0.0, 0.3, 1.0, 1.0001, 4.0, 20.3]))
+    rngs = [np.random.default_rng((3, i)) for i in range(how.pop("runs", 7))]
+    draw = starter(task, how.pop("start", None), N, method, constraint, 1.0)
+    how |= dict(eta=eta, alpha=alpha, N=N, method=method, constraint=constraint)
+    return Together(task, draw, rngs, **how)
+
+
+def finish(runs: Together, seconds: float = 1.0) -> Together:
+    while runs.advance(seconds):
+        pass
+    return runs
+
+
+@pytest.fixture
+def without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("together", "weights"):
+        room = importlib.import_module(f"quadlib.dynamics.{name}")
+        monkeypatch.setattr(room, "numba_found", lambda: False)
+
+
+@pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion"])
+@pytest.mark.parametrize(("task", "constraint", "N", "eta"), CASES)
+def test_numpy_over_all_runs_equals_the_compiled_loops(
+    request: pytest.FixtureRequest, task: ql.Task, constraint: Any, N: int, eta: float, method: Any
+) -> None:
+    """Q and M of every run to 1e-9 of the largest: rounding grows with the overlaps."""
+    if method == "diffusion":
+        N = max(20 * N, 1000)
+    compiled = finish(engine(task, N, eta, constraint, method))
+    request.getfixturevalue("without_numba")
+    numpy = finish(engine(task, N, eta, constraint, method))
+    np.testing.assert_array_equal(numpy.diverged, compiled.diverged)
+    np.testing.assert_array_equal(numpy.recorded, compiled.recorded)
+    np.testing.assert_array_equal(np.isinf(numpy.Q), np.isinf(compiled.Q))
+    for a, b in ((numpy.Q, compiled.Q), (numpy.M, compiled.M), (numpy.loss, compiled.loss)):
+        # of a run that diverges the last records are huge
+        known = np.isfinite(b)
+        assert (np.abs(a[known] - b[known]) <= 1e-9 * np.maximum(1, np.abs(b[known]))).all()
+    if task.p == 1 and method != "diffusion":
+        assert 0 < compiled.diverged.sum() < 7
+
+
+@pytest.mark.parametrize("kind", ["compiled", "numpy"])
+@pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion"])
+def test_slices_and_company_change_no_number(
+    request: pytest.FixtureRequest, method: Any, kind: str
+) -> None:
+    if kind == "numpy":
+        request.getfixturevalue("without_numba")
+    task, N = ql.Task(3, 2, FULL_T, 0.2), 1000 if method == "diffusion" else 60
+    whole = finish(engine(task, N, 0.05, "free", method))
+    sliced = finish(engine(task, N, 0.05, "free", method), 0.0)
+    alone = finish(engine(task, N, 0.05, "free", method, runs=1))
+    np.testing.assert_array_equal(sliced.Q, whole.Q)
+    np.testing.assert_allclose(alone.Q[0], whole.Q[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["compiled", "numpy"])
+@pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion"])
+def test_what_is_recorded_grows_and_is_a_trajectory(
+    request: pytest.FixtureRequest, method: Any, kind: str
+) -> None:
+    if kind == "numpy":
+        request.getfixturevalue("without_numba")
+    task, N = ql.Task(2, 1), 10**6 if method == "diffusion" else 100
+    runs = engine(task, N, 0.1, "free", method, alpha=np.linspace(0, 30, 61), runs=3)
+    before = runs.recorded.copy()
+    while runs.advance(0.0):
+        assert (runs.recorded >= before).all()
+        before = runs.recorded.copy()
+        some = runs.trajectory(2, {"eta": 0.1})
+        assert len(some.alpha) == before[2]
+        np.testing.assert_array_equal(runs.loss[2, : before[2]], some.loss)
+        assert np.isinf(runs.loss[2, before[2] :]).all()
+    assert (runs.recorded == 61).all()
+    np.testing.assert_allclose(runs.done, 30.0)
+
+
+@pytest.mark.parametrize("kind", ["compiled", "numpy"])
+@pytest.mark.parametrize(
+    ("task", "constraint", "N", "method"),
+    [
+        (ql.Task(4, 2), "free", 200, "overlaps"),
+        (ql.Task(2, 2, FULL_T, 0.3), "spherical", 200, "overlaps"),
+        (ql.Task(2, 1), "free", 60, "weights"),
+        (ql.Task(4, 2), "free", 2**17, "diffusion"),
+        (ql.Task(2, 1, None, 0.3), "spherical", 2**17, "diffusion"),
+    ],
+)
+def test_a_passage_is_where_a_fine_record_passes(
+    request: pytest.FixtureRequest, task: ql.Task, constraint: Any, N: int, method: Any, kind: str
+) -> None:
+    """Looks at every fourth sample, against a record of every sample (of every step)."""
+    if kind == "numpy":
+        request.getfixturevalue("without_numba")
+    eta, end = 0.1, 40.0
+    level = escape_level(task, eta, constraint)
+    how: Any = dict(alpha=np.array([end]), level=level, window=4 / N, runs=4)
+    found = finish(engine(task, N, eta, constraint, method, **how)).passage
+    if method == "diffusion":  # a longest step makes it the same with and without records
+        step = 2.0**-7
+        found = finish(engine(task, N, eta, constraint, method, step=step, **how)).passage
+        alpha = step * np.arange(round(end / step) + 1)
+        how = dict(alpha=alpha, step=2 * step, runs=4)
+    else:
+        how = dict(alpha=np.arange(round(end * N) + 1) / N, runs=4)
+    runs = finish(engine(task, N, eta, constraint, method, **how))
+    expected = first_passage(runs.alpha, runs.loss, level)
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(found, expected, atol=4 / N + (method == "diffusion") * 1e-6)
+
+
+def test_no_size_is_compiled_for_itself() -> None:
+    """The chain has one signature after runs of many sizes."""
+    overlaps = importlib.import_module("quadlib.dynamics.overlaps")
+    for p, k in ((1, 1), (4, 2), (5, 3), (16, 1)):
+        finish(engine(ql.Task(p, k), 100, 0.02, "free", "overlaps", alpha=np.array([0.1]), runs=1))
+    made = [cell.cell_contents for cell in overlaps._loop.__closure__]
+    (loop, _) = next(cell for cell in made if isinstance(cell, list))
+    assert len(loop.signatures) == 1
+
+
+@pytest.mark.parametrize("kind", ["compiled", "numpy"])
+def test_a_diffusion_that_leaves_the_possible_states_is_refused(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    """At N = 10, where `simulate` would have refused at once, 400 runs do not stay a covariance."""
+    if kind == "numpy":
+        request.getfixturevalue("without_numba")
+    runs = engine(ql.Task(2, 2), 10, 0.125, "free", "diffusion", runs=400)
+    with pytest.raises(ValueError, match=r"N must be large enough .* got 10, .*; use method="):
+        finish(runs)
