@@ -286,7 +286,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
         "W_star",
         "1",
     ),
-    (lambda: simulate(start=TALL_WEIGHTS, method="weights"), ValueError, "state", "(2, 3)"),
+    (lambda: simulate(start=TALL_WEIGHTS, method="weights"), ValueError, "start", "(2, 3)"),
     (
         lambda: simulate(start=WEIGHTS, method="weights", constraint="spherical"),
         ValueError,

@@ -75,9 +75,11 @@ class Diffusion:
     def advance(self, budget: int) -> bool:
         """Do at most `budget` steps; whether the run goes on."""
         record, run = self.record, self.run
-        record.state[run] = _loop(budget, self.row, self.clock, self.watch, *self.constants)
-        record.done[run], record.row[run] = self.clock[0] * record.N, self.row[0]
-        record.passage[run] = self.watch[2]
+        try:
+            record.state[run] = _loop(budget, self.row, self.clock, self.watch, *self.constants)
+        finally:  # Ctrl-C is heard when the loop returns
+            record.done[run], record.row[run] = self.clock[0] * record.N, self.row[0]
+            record.passage[run] = self.watch[2]
         return bool(record.state[run] == RUNNING)
 
 

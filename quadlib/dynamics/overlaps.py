@@ -84,9 +84,11 @@ class OverlapChain:
     def advance(self, budget: int) -> bool:
         """Do at most `budget` SGD steps; whether the run goes on."""
         record, run = self.record, self.run
-        record.state[run] = _loop(budget, self.clock, self.watch, *self.constants)
-        record.done[run], record.row[run] = max(self.clock[0], 0), self.clock[1]
-        record.passage[run] = self.watch[2] / record.N
+        try:
+            record.state[run] = _loop(budget, self.clock, self.watch, *self.constants)
+        finally:  # Ctrl-C is heard when the loop returns
+            record.done[run], record.row[run] = max(self.clock[0], 0), self.clock[1]
+            record.passage[run] = self.watch[2] / record.N
         return bool(record.state[run] == RUNNING)
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from quadlib.checks import ROUNDING, Constraint, check_choice, check_real
+from quadlib.checks import Constraint, check_choice, check_real
 from quadlib.state import Overlaps, Weights, check_start, random_overlaps, random_weights
 from quadlib.task import Task
 
@@ -67,28 +67,16 @@ def starter(
 
 
 def _checked(task: Task, start: Any, N: int, method: str, constraint: Constraint) -> State:
+    overlaps = check_start(task, start, constraint, "start")
     if isinstance(start, Weights):
         if N != start.N:
             raise ValueError(
                 f"N must be the {start.N} columns of the weights, got {N}; pass N={start.N}."
             )
-        check_start(task, start.overlaps, constraint)
-        deviation = np.abs(start.task().T - task.T).max()
-        if deviation > ROUNDING * np.abs(task.T).max():
-            raise ValueError(
-                f"W_star must have the overlaps T of the task, got a deviation of {deviation:.2g}; "
-                "take the task from the weights: task = weights.task()."
-            )
-    elif method == "weights":
+        return start
+    if method == "weights":
         raise TypeError(
             f'start must be Weights or None with method="weights", got {type(start).__name__}; '
             'pass the weights, or use method="overlaps".'
         )
-    elif not isinstance(start, Overlaps):
-        raise TypeError(
-            f"start must be Overlaps, Weights or None, got {type(start).__name__}; "
-            "pass for example random_overlaps(task, N, rng)."
-        )
-    else:
-        check_start(task, start, constraint)
-    return start  # type: ignore[no-any-return]
+    return overlaps

@@ -18,11 +18,18 @@ from quadlib.shapes import Array, Bool, Float, Int
 from quadlib.task import Task
 from quadlib.trajectory import Trajectory
 
-__all__ = ["Together"]
+__all__ = ["Together", "steps_a_second"]
 
 
 _HEAR = 0.2
 """A compiled loop does not hear Ctrl-C: return from it about this often, in seconds."""
+
+
+def steps_a_second(method: Method) -> float:
+    """Order of magnitude of the steps, times runs, that are done in a second at a few units."""
+    if numba_found():
+        return {"weights": 3e5, "overlaps": 1e7, "diffusion": 5e5}[method]
+    return {"weights": 3e4, "overlaps": 2e5, "diffusion": 5e4}[method]
 
 
 class Together:

@@ -4,10 +4,12 @@ import math
 import os
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from quadlib.archive import check_path
 from quadlib.checks import check_integer
 from quadlib.dynamics.progress import bar
 from quadlib.dynamics.start import Draw
@@ -46,7 +48,7 @@ def collect(
             "pass for example client.get_executor(pure=False)."
         )
     collected = _Collected(job, number, make)
-    kept = None if store is None else _open(_folder(store), job, begin, collected)
+    kept = None if store is None else _open(check_path("store", store), job, begin, collected)
     source = _computed(job, begin, collected.missing, executor)
     try:
         with bar(progress, number, "run", number - int(collected.missing.sum())) as shown:
@@ -96,24 +98,14 @@ class _Collected:
         return self.make(*arrays)
 
 
-def _folder(store: Any) -> str:
-    try:
-        name = os.fspath(store)
-        if isinstance(name, str) and name.strip():
-            return os.path.expanduser(name)
-    except TypeError:
-        pass
-    raise TypeError(f"store must be the name of a folder, got {store!r}; pass a string or a path.")
-
-
-def _open(folder: str, job: Job, begin: Draw | None, collected: _Collected) -> Store:
+def _open(folder: Path, job: Job, begin: Draw | None, collected: _Collected) -> Store:
     try:
         kept = Store(folder, job, begin)
         for batch in kept.batches(collected.missing):
             collected.add(batch)
     except OSError as error:
         raise StoreError(
-            f"store must be a folder that can be written, got {folder!r} "
+            f"store must be a folder that can be written, got {str(folder)!r} "
             f"({error.strerror or error}); make room, or choose another folder.",
             collected.result(),
         ) from error
@@ -125,7 +117,7 @@ def _keep(kept: Store, batch: Batch, collected: _Collected) -> None:
         kept.write(batch)
     except OSError as error:
         raise StoreError(
-            f"store must be a folder that can be written, got {os.fspath(kept.folder)!r} "
+            f"store must be a folder that can be written, got {str(kept.folder)!r} "
             f"({error.strerror or error}) with {collected.count}; make room and call again to go "
             "on from there.",
             collected.result(),

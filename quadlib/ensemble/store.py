@@ -4,13 +4,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 
+from quadlib.archive import write_whole
 from quadlib.dynamics.start import Draw
 from quadlib.ensemble.runs import Batch, Job
 from quadlib.shapes import Array, Bool
@@ -64,9 +64,9 @@ class Store:
         If it cannot be read or written.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], job: Job, begin: Draw | None) -> None:
+    def __init__(self, folder: Path, job: Job, begin: Draw | None) -> None:
         self.job = job
-        self.folder = Path(folder)
+        self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         parameters = {"format": _FORMAT, "quadlib": versions()["quadlib"]} | described(job, begin)
         text = json.dumps(parameters, indent=1)
@@ -76,7 +76,7 @@ class Store:
             found = json.loads(path.read_text())
         except (FileNotFoundError, ValueError):
             # Absent or damaged: the digest in the names keeps other runs out all the same.
-            self._write(path, lambda file: file.write(text.encode()))
+            write_whole(path, lambda file: file.write(text.encode()))
             return
         if found != parameters:
             known = found if isinstance(found, dict) else {}
@@ -111,16 +111,4 @@ class Store:
         """Put a batch on disk."""
         name = f"runs-{self.digest}-{batch.start:08d}-{batch.stop - 1:08d}.npz"
         arrays: dict[str, Any] = dict(zip(self.job.names, batch.arrays, strict=True))
-        self._write(self.folder / name, lambda file: np.savez(file, **arrays))
-
-    def _write(self, path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-        """Write a file that is complete from the moment it exists under its name."""
-        temporary = self.folder / f"{uuid4().hex}.tmp"
-        try:
-            with open(temporary, "wb") as file:
-                fill(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(self.folder / name, lambda file: np.savez(file, **arrays))
