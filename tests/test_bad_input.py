@@ -204,7 +204,12 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: WEIGHTS.task(label_noise=-1.0), ValueError, "label_noise", "-1"),
     # a start that does not fit the request
     *[
-        (lambda f=f, key=key, state=state: f(**{key: state}), error, name, what)
+        (
+            lambda f=f, key=key, state=state: f(**{key: state}),
+            error,
+            key if name == "state" else name,
+            what,
+        )
         for f, key in (
             (loss, "state"),
             (drift, "state"),
