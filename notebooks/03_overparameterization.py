@@ -264,7 +264,7 @@ plotting.Picture(
 )  # fmt: skip
 
 # %% [markdown]
-# **See** on the right that one number for each p makes the points of all N and all p fall on ln N: p changes a prefactor,
+# The bars are ± 2σ, and smaller than most symbols. **See** on the right that one number for each p makes the points of all N and all p fall on ln N: p changes a prefactor,
 # as if N were multiplied by a factor that does not depend on N, and not the logarithm. (The saving would be the same at
 # both N if the rates were equal; at this η they differ a little, and the longer plateau counts the difference.) And b(p)
 # converges, as the printed numbers show: thirty-two units are close to the limit of infinitely many. That is the sense
@@ -369,7 +369,8 @@ plotting.Picture(
 )
 
 # %% [markdown]
-# **See** one slope for all p on the left, and on the right a prefactor that rises and levels off. Sixteen times as many units
+# **See** one slope for all p on the left (p = 32 is the leftmost line, p = 2 the rightmost), and on the right a prefactor that
+# rises and levels off. Sixteen times as many units
 # do not even double it: that is how modest the gain is. (What more is gained from p = 2 on, in the section above, is gained at
 # the end of the escape: with few units the second direction of the teacher comes late.) The line 2 q v_eff is right to first
 # order in η; at this η the points lie a few per cent below it. (At N = 10⁴ the runs are few, and rate and A known to some per
