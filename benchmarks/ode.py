@@ -14,8 +14,7 @@ import numpy as np
 
 from benchmarks.common import Row, turns
 from quadlib import Overlaps, Task, gradient_flow, integrate, random_overlaps
-from quadlib.dynamics.ode import _drift
-from quadlib.task import joint_covariance
+from quadlib.task import joint_covariance, mean_change
 
 GOAL_EULER, GOAL_LARGE_S = 50.0, 1.0
 ETA, ALPHA = 0.05, 50.0
@@ -25,7 +24,7 @@ def euler(task: Task, start: Overlaps, steps: int, alpha: float = ALPHA) -> np.n
     p, step = task.p, alpha / steps
     C = joint_covariance(start.Q, start.M, task.T)
     for _ in range(steps):
-        change = step * _drift(C, task, ETA, False, True)
+        change = step * mean_change(C, task, ETA, False, True)
         C[:p] += change
         C[p:, :p] += change[:, p:].T
     return C[:p]

@@ -73,8 +73,7 @@ class EscapeLaw:
 
     def density(self, alpha: Any) -> Float[Array, " n"]:
         """Probability density of the escape time at each `alpha`: a smooth one of this spread."""
-        alpha = finite_array("alpha", alpha, 1)
-        width = self.std / 8
+        alpha, width = finite_array("alpha", alpha, 1), self.std / 8
         centres = self.mean + self._shape * math.sqrt(self.std**2 - width**2)
         kernel = np.array([np.exp(-(((a - centres) / width) ** 2) / 2).mean() for a in alpha])
         return np.asarray(kernel / (math.sqrt(2 * math.pi) * width))
