@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quadlib.dynamics.compiled import numba_found
 from quadlib.dynamics.ode import integrate
-from quadlib.dynamics.together import Together
+from quadlib.dynamics.together import Together, steps_a_second
 from quadlib.escape import EscapeLaw
 from quadlib.explorers import controls
 from quadlib.notation import number
@@ -141,7 +140,7 @@ def setting(values: dict[str, Any]) -> Setting:
 
 def method(N: int, end: float) -> Any:
     """Return "overlaps", every sample, where it takes a second or has to be, else "diffusion"."""
-    affordable = 2.5e5 if numba_found() else 1e4
+    affordable = steps_a_second("overlaps") / 40  # twenty runs in half a second
     return "overlaps" if N * end <= affordable or N < 300 else "diffusion"
 
 
@@ -165,9 +164,8 @@ def begun(
 
 def advance(runs: Together) -> Iterator[None]:
     """Go on until all runs are done, a slice at a time."""
-    with suppress(ValueError):  # a diffusion may end where it blows up
-        while runs.advance(_SLICE):
-            yield None
+    while runs.advance(_SLICE):
+        yield None
 
 
 def curves(runs: Together, values: Array) -> tuple[Array, Array]:
