@@ -160,6 +160,10 @@ def integrate(
     return trajectory()
 
 
+_TOGETHER = 24
+"""Steps that are recorded together: recording one by one takes as long as the steps."""
+
+
 def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> Iterator[Array]:
     """Yield the states at the points, some at a time; fewer than all if the norms blow up."""
     from scipy.integrate import DOP853, LSODA
@@ -184,17 +188,24 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
         solver = (DOP853 if explicit else LSODA)(
             motion.derivative, now, y, points[-1], rtol=max(rtol, MINIMUM_RTOL), atol=atol
         )
+        waiting: list[Array] = []
         while done < len(points) and not motion.across(solver.y) < SHRUNK * across:
             with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
                 warnings.simplefilter("ignore")
                 solver.step()
             # written so that NaN counts as a divergence too
-            if solver.status == "failed" or not motion.norm(solver.y) < bound:
-                return
-            passed = int(np.searchsorted(points, solver.t, side="right"))
+            failed = solver.status == "failed" or not motion.norm(solver.y) < bound
+            passed = done if failed else int(np.searchsorted(points, solver.t, side="right"))
             if passed > done:
-                yield solver.dense_output()(points[done:passed]).T
+                waiting.append(solver.dense_output()(points[done:passed]).T)
                 done = passed
+            if waiting and (failed or len(waiting) == _TOGETHER):
+                yield np.concatenate(waiting)
+                waiting = []
+            if failed:
+                return
+        if waiting:
+            yield np.concatenate(waiting)
         y, now = motion.aligned(solver.y), solver.t
 
 
