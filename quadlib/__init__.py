@@ -63,7 +63,7 @@ def __getattr__(name: str) -> Any:
                 f"quadlib.{name} needs {error.name}, which is not installed: {install}."
             ) from None
     if name in _OF_EXERCISES:
-        return getattr(import_module("quadlib.exercises"), name)
+        return getattr(__getattr__("exercises"), name)
     raise AttributeError(f"module 'quadlib' has no attribute {name!r}")
 
 

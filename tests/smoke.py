@@ -6,12 +6,13 @@ import quadlib as ql
 
 assert "site-packages" in ql.__file__
 task = ql.Task(p=4, p_star=2)
-run = ql.simulate(task, None, eta=0.05, alpha=10.0, N=1000, rng=1)
-ode = ql.integrate(task, run[0], eta=0.05, alpha=10.0)
+start = ql.random_overlaps(task, N=1000, rng=0)
+run = ql.simulate(task, start, eta=0.05, alpha=10.0, N=1000, rng=1, progress=False)
+ode = ql.integrate(task, start, eta=0.05, alpha=10.0)
 assert abs(run.loss[-1] - ode.loss[-1]) < 0.1, (run.loss[-1], ode.loss[-1])
 assert all(claim.statement for claim in ql.claims.ALL)
 
-for room in ("plotting", "explorers"):
+for room in ("plotting", "explorers", "predict"):
     try:
         getattr(ql, room)
     except ImportError as error:
