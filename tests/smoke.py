@@ -12,7 +12,7 @@ ode = ql.integrate(task, start, eta=0.05, alpha=10.0)
 assert abs(run.loss[-1] - ode.loss[-1]) < 0.1, (run.loss[-1], ode.loss[-1])
 assert all(claim.statement for claim in ql.claims.ALL)
 
-for room in ("plotting", "explorers", "predict"):
+for room in ("plotting", "explorers"):
     try:
         getattr(ql, room)
     except ImportError as error:
