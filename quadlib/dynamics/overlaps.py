@@ -192,9 +192,9 @@ def _loop(
         for a in range(k):
             error -= weight[a] * x[a] * x[a]
         for i in range(p):
-            total = 0.0
-            for a in range(width):
-                total += F[i, a] * x[a]
+            unit, total = F[i], 0.0
+            for a in range(len(unit)):
+                total += unit[a] * x[a]
             field[i] = total
             output += total * total
         error += output / p
@@ -202,35 +202,35 @@ def _loop(
             clock[0], clock[1] = step, row
             return DIVERGED
         for i in range(p):
-            move = rate * error * field[i]
-            for a in range(width):
-                F[i, a] -= move * x[a]  # (8.4)
+            unit, move = F[i], rate * error * field[i]
+            for a in range(len(unit)):
+                unit[a] -= move * x[a]  # (8.4)
             if spherical:  # measured, since a deviation from the sphere may grow as e^α
                 norm = 0.0
-                for a in range(width):
-                    norm += F[i, a] * F[i, a]
+                for a in range(len(unit)):
+                    norm += unit[a] * unit[a]
                 norm = 1 / np.sqrt(norm)
-                for a in range(width):
-                    F[i, a] *= norm  # (1.5)
+                for a in range(len(unit)):
+                    unit[a] *= norm  # (1.5)
         if j == 0:
             # F[:, k:] becomes its factor L, by modified Gram-Schmidt
             for r in range(p):
-                length = 0.0
-                for a in range(k, width):
-                    length += F[r, a] * F[r, a]
+                first, length = F[r, k:], 0.0
+                for a in range(len(first)):
+                    length += first[a] * first[a]
                 inverse = 1 / length if length > TINY else 0.0
                 length = np.sqrt(length)
                 for i in range(r + 1, p):
-                    total = 0.0
-                    for a in range(k, width):
-                        total += F[r, a] * F[i, a]
+                    unit, total = F[i, k:], 0.0
+                    for a in range(len(unit)):
+                        total += first[a] * unit[a]
                     total *= inverse
                     L[i, r] = total * length
-                    for a in range(k, width):
-                        F[i, a] -= total * F[r, a]
-                F[r, k:] = 0.0
+                    for a in range(len(unit)):
+                        unit[a] -= total * first[a]
+                first[:] = 0.0
                 for a in range(r):
-                    F[r, k + a] = L[r, a]
-                F[r, k + r] = length
+                    first[a] = L[r, a]
+                first[r] = length
     clock[0], clock[1], clock[2] = done + budget, row, look
     return RUNNING
