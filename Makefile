@@ -2,6 +2,8 @@
 # make test       lint, types, import directions, then all tests
 # make lint       only the first three
 # make test-lowest  the tests with the oldest dependencies that pyproject.toml allows
+# make fuzz       a hundred thousand calls and a thousand sequences of moves, drawn anew; CALLS=... of
+#                 each of the 27 public functions
 # make package    wheel and sdist, installed and tried in an environment of their own
 # make upgrade    newest dependencies into constraints.txt, for every Python and system
 # make bench      all benchmarks
@@ -31,7 +33,7 @@ SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau passage 
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test lint test-lowest package upgrade bench notebooks book export lite apps apps-pages \
+.PHONY: lab test lint test-lowest fuzz package upgrade bench notebooks book export lite apps apps-pages \
   test-sites course handout clean
 
 lab: $(VENV)/.lab $(LAB_SETTINGS)
@@ -46,6 +48,9 @@ test-lowest: $(VENV)/bin/uv
 	$(VENV)/bin/uv pip install --quiet --python .venv-lowest \
 	  --resolution lowest-direct --editable '.[lab,dask,dev]' 'pyparsing>=3.1,<3.3'
 	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(CORES) --dist loadgroup --ignore=tests/sites $(TESTS)
+
+fuzz: $(VENV)/.dev
+	$(ONE_THREAD) QUADLIB_FUZZ=$(or $(CALLS),4000) $(PY) -m pytest -n $(CORES) tests/fuzz
 
 package: $(VENV)/bin/python
 	$(INSTALL) build twine

@@ -42,9 +42,7 @@ def explorer(request: Any) -> Any:
     return Hasty()
 
 
-@settings(
-    suppress_health_check=list(HealthCheck), max_examples=EXAMPLES, derandomize=not FUZZING
-)
+@settings(suppress_health_check=list(HealthCheck), max_examples=EXAMPLES, derandomize=not FUZZING)
 @given(data=st.data())
 def test_after_any_moves_the_picture_is_that_of_the_last_values(explorer: Any, data: Any) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(explorer.controls)), min_size=1, max_size=8))
