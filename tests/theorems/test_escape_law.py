@@ -80,6 +80,7 @@ def test_it_says_where_it_ends():
     # Past η_c, near the last plateau and near runaway runs differ from it: measured in the grid
     assert not ql.escape_law(ql.Task(4, 2), 1000, 0.258).trusted
     assert not ql.escape_law(ql.Task(8, 1), 1000, 0.164).trusted
+    assert not ql.escape_law(ql.Task(2, 2), 1000, 0.225, "spherical").trusted  # 9 % early
     law = ql.escape_law(ql.Task(1, 1), 1000, 0.97 / 6)
     assert not law.trusted
     times = ql.escape_times(
