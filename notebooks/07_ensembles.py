@@ -37,6 +37,7 @@
 # | store | `store=` | folder in which finished runs are kept |
 
 # %%
+import logging
 import tempfile
 from pathlib import Path
 
@@ -274,7 +275,9 @@ except ImportError:
     print("Dask is not installed here: pip install quadlib[dask]")
 else:
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.ERROR
+        ) as cluster,
         Client(cluster) as client,
     ):
         remote = ql.ensemble(task, runs=500, executor=client.get_executor(pure=False), **how)
