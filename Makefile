@@ -7,6 +7,9 @@
 # make package    wheel and sdist, installed and tried in an environment of their own
 # make upgrade    newest dependencies into constraints.txt, for every Python and system
 # make bench      all benchmarks
+# make precision  digits of results against arithmetic of 50, and a chain of 1e8 steps, into docs
+# make coverage   lines and branches of the core that its tests reach
+# make mutants    changes of the core that its tests should notice
 # make notebooks  run every notebook again from its .py
 # make book       theory, notebooks and reference as HTML, with pictures that move: docs/_build/html
 # make lite       notebooks that run in the browser without a server, in build/lite;
@@ -30,11 +33,14 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 comma := ,
 SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau passage archive trajectory bias escape late_time \
   landscape ensemble dynamics.ode dynamics.flow) beartype.beartype)
+CORE_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,bad_input state task trajectory \
+  files landscape bias precision seeds) $(addprefix theorems/test_,right_to_the_end flow ode late_time \
+  hessian_spectra reference_values learning_rates)))
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab test lint test-lowest fuzz package upgrade bench notebooks book export lite apps apps-pages \
-  test-sites course handout clean
+  test-sites course handout clean precision coverage mutants
 
 lab: $(VENV)/.lab $(LAB_SETTINGS)
 	$(PY) -m jupyterlab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb $(LAB_FLAGS)
@@ -74,6 +80,16 @@ lint: $(VENV)/.dev
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+
+precision: $(VENV)/.dev
+	$(ONE_THREAD) $(PY) -m tests.precision
+
+coverage: $(VENV)/.dev
+	$(ONE_THREAD) $(PY) -m coverage run -m pytest -q $(CORE_TESTS)
+	$(PY) -m coverage report
+
+mutants: $(VENV)/.dev
+	$(ONE_THREAD) $(PY) -m tests.mutants $(MUTANTS)
 
 bench: $(VENV)/.dev
 	$(ONE_THREAD) $(PY) -m benchmarks

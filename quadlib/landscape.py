@@ -23,6 +23,9 @@ else:
 
 __all__ = ["Spectrum", "empirical_hessian_operator", "hessian_operator", "hessian_spectrum"]
 
+LARGEST_BLOCK = 8400
+"""Rows of the dense block of `hessian_spectrum`: half a gigabyte, some minutes."""
+
 RANK_ROUNDING = 32 * np.finfo(float).eps
 """An eigenvalue of C below this, times its size and its norm, is rounding and stands for zero."""
 
@@ -80,7 +83,7 @@ def hessian_spectrum(task: Task, state: Overlaps | Weights, N: int) -> Spectrum:
     ------
     TypeError, ValueError
         If the state does not fit the task, or N is not an integer, below p + p*, or so large
-        that p N exceeds 64 bits.
+        that p N exceeds 64 bits, or p (p + p*) exceeds 8400.
 
     Notes
     -----
@@ -93,6 +96,11 @@ def hessian_spectrum(task: Task, state: Overlaps | Weights, N: int) -> Spectrum:
     state = check_start(task, state)
     p, d = task.p, task.p + task.p_star
     N = check_dimension(N, p, task.p_star)
+    if p * d > LARGEST_BLOCK:
+        raise ValueError(
+            f"p must keep the dense block of p (p + p_star) rows below {LARGEST_BLOCK}, got "
+            f"{p * d}; lower p, or use hessian_operator with scipy's eigsh."
+        )
     if p * N > np.iinfo(np.int64).max:
         raise ValueError(
             f"N must keep the p N eigenvalues below 2^63, got N = {N} at p = {p}; lower N."

@@ -95,6 +95,11 @@ def gradient_flow(task: Task, state: Overlaps | Weights, *, eta: float, alpha: A
             M[done] = F[:, : len(t)] * np.sqrt(t) @ V.T
             loss[done] = flow.loss(a, y, F / math.sqrt(unit)) * unit**2 + task.label_noise / 2
             done += 1
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            f"Q must be comparable with T for the flow to keep its digits, got traces "
+            f"{np.trace(state.Q):g} and {t.sum():g} up to alpha = {points[-1]:g}; end earlier."
+        ) from None
     except KeyboardInterrupt:
         raise RunInterrupted(
             f"Interrupted after {done} of {len(points)} recorded times: they are in the "
@@ -142,11 +147,11 @@ class _Reduction:
             yield 0.0, y
         solver = LSODA(derivative, 0.0, y, points[-1] or 1.0, rtol=RTOL, atol=RTOL)
         while done < len(points):
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 solver.step()
-            if solver.status == "failed":
-                raise RuntimeError(f"The flow must be integrable, got stuck at {solver.t:g}.")
+            if solver.status == "failed" or not np.isfinite(solver.y).all():
+                raise np.linalg.LinAlgError
             passed = int(np.searchsorted(points, solver.t, side="right"))
             for a in points[done:passed]:
                 yield a, solver.dense_output()(a)

@@ -22,6 +22,9 @@ BLOW_UP = 1e6
 FLOOR = 1e-30
 """A run has converged when its loss is below this many times (tr T/p*)², and stays as it is."""
 
+MOST_STEPS = 50_000
+"""Between two recorded points; whatever needs more has lost its digits."""
+
 SHRUNK = 0.001
 """The tolerance is renewed whenever Q⊥ has become this many times smaller."""
 
@@ -153,8 +156,8 @@ def integrate(
         ) from None
     if done < len(points):
         raise DivergenceError(
-            f"Q must stay bounded, got tr Q growing without bound before alpha = "
-            f"{points[done]:g} at eta = {eta:g}; lower eta.",
+            f"Q must stay bounded, and eta alpha below what doubles resolve, got neither before "
+            f"alpha = {points[done]:g} at eta = {eta:g}; lower eta, or end earlier.",
             trajectory(),
         )
     return trajectory()
@@ -168,7 +171,7 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
     """Yield the states at the points, some at a time; fewer than all if the norms blow up."""
     from scipy.integrate import DOP853, LSODA
 
-    y, now, done = motion.start, 0.0, int(points[0] == 0)
+    y, now, done, steps = motion.start, 0.0, int(points[0] == 0), 0
     size_m, size_P = motion.ends[0], motion.ends[1] - motion.ends[0]
     teacher = motion.t.mean()
     bound = BLOW_UP * (motion.norm(y) + motion.t.sum())
@@ -193,12 +196,14 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
             with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
                 warnings.simplefilter("ignore")
                 solver.step()
+            steps += 1
             # written so that NaN counts as a divergence too
             failed = solver.status == "failed" or not motion.norm(solver.y) < bound
+            failed = failed or steps > MOST_STEPS
             passed = done if failed else int(np.searchsorted(points, solver.t, side="right"))
             if passed > done:
                 waiting.append(solver.dense_output()(points[done:passed]).T)
-                done = passed
+                done, steps = passed, 0
             if waiting and (failed or len(waiting) == _TOGETHER):
                 yield np.concatenate(waiting)
                 waiting = []
