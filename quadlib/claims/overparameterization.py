@@ -97,7 +97,8 @@ def prefactor(effort: Effort) -> Iterator[Finding]:
         found, error = mean(escapes(task, eta, N, runs * more, method, 12))
         yield Finding(
             f"b = 2r⟨α_esc⟩ − ln N, {where(task, eta, N)} (rival: b(2p))", _offset(p, eta),
-            rate * found - float(np.log(N)), rate * error, 0.02, method, _offset(2 * p, eta),
+            rate * found - float(np.log(N)), rate * error, 0.02 if N < 10**5 else 0.01, method,
+            _offset(2 * p, eta),
         )  # fmt: skip
 
 
