@@ -1,9 +1,11 @@
-"""What a claim says of itself; claims are measured in the notebooks that show them.
+"""What a claim says of itself; measured are claims in the notebooks that show them, and in docs/.
 
-tests/test_notebooks.py holds every row of a notebook's table to "holds".
+tests/test_notebooks.py holds every row of a notebook's table to "holds"; the full table is kept.
 """
 
 import math
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,35 @@ def test_every_notebook_of_the_walk_has_claims_and_every_claim_a_notebook():
     assert isinstance(claims.any_N, Claim)
     with pytest.raises(AttributeError, match=r"no 'C6'; its claims are C1, "):
         claims.C6  # noqa: B018
+
+
+def kept() -> list[list[str]]:
+    """Rows of the table in docs/claims.md, the claim in every one."""
+    text = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    table = re.search(r"<!-- claims:begin -->(.*?)<!-- claims:end -->", text, re.S)
+    assert table
+    rows = [re.split(r" (?<!\\)\| ", line[2:-2]) for line in table[1].splitlines() if "|" in line]
+    for above, row in pairwise(rows[2:]):
+        row[0] = row[0] or above[0]
+    assert rows[0] == list(claims.Table.columns)
+    return rows[2:]
+
+
+def test_the_kept_table_is_that_of_a_full_measurement_and_every_finding_holds():
+    text = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    by = r"`python -m quadlib.claims docs/claims.md full` in \d+(\.\d+)? minutes"
+    assert re.search(by, text)
+    said = list(dict.fromkeys(row[0] for row in kept()))
+    assert said == [f"{claim.name}: {claim.statement}" for claim in claims.ALL]
+    assert not [row for row in kept() if row[-1] != "holds"]
+
+
+def test_every_claim_has_a_rival_and_half_of_sgd_is_measured_exactly():
+    told = {row[0] for row in kept() if row[6]}
+    assert told == {row[0] for row in kept()}
+    methods = [row[5] for row in kept()]
+    exact = methods.count("weights") + methods.count("chain")
+    assert exact >= methods.count("diffusion") > 0
 
 
 def test_effort_is_quick_or_full():
