@@ -143,10 +143,11 @@ class Components:
         P[low] = lifted[low]
         loss = self._loss(m, P, E) + self.label_noise / 2
         m, P = self.R @ m, self.R @ P @ self.R.T
-        Q = m @ np.swapaxes(m, -1, -2) + (P + np.swapaxes(P, -1, -2)) / 2
+        half = m @ np.swapaxes(m, -1, -2) + P
+        Q = (half + np.swapaxes(half, -1, -2)) / 2
         if self.spherical:
             scale = 1 / np.sqrt(np.diagonal(Q, axis1=-2, axis2=-1))
-            m, Q = scale[..., None] * m, scale[..., None] * Q * scale[..., None, :]
+            m, Q = scale[..., None] * m, Q * (scale[..., None] * scale[..., None, :])
         return Q, m * np.sqrt(self.t) @ self.V.T, loss
 
 
