@@ -100,6 +100,19 @@ class Components:
         half = am.T @ dm
         return self.joined(dm, dP, half + half.T)
 
+    def still(self, y: Array, share: float) -> bool:
+        """Whether all parts change at less than this share of the fastest rate, or die unseen."""
+        (dm, dP, dE), (m, P, _) = self.parts(self.derivative(0.0, y)), self.parts(y)
+        rate, unseen = 4 * self.eta * self.t.mean(), 1e-17 * self.norm(y)
+        # A tiny column of m, or P, may yet grow: each is measured by itself
+        for change, part, limit in (*((d, x, unseen**0.5) for d, x in zip(dm.T, m.T, strict=True)),
+                                    (dP, P, unseen)):  # fmt: skip
+            size = np.abs(part).max()
+            dying = size < limit and np.vdot(change, part) <= 0
+            if np.abs(change).max() > share * rate * size and not dying:
+                return False
+        return bool(np.abs(dE).max() <= share * rate * self.t.mean())
+
     def aligned(self, y: Array) -> Array:
         """The same state in units of which only the first p* see the teacher.
 

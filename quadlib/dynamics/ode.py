@@ -25,6 +25,9 @@ FLOOR = 1e-30
 MOST_STEPS = 50_000
 """Between two recorded points; whatever needs more has lost its digits."""
 
+RENEWED = 500
+"""Steps after which a solver is begun anew, with tolerances of the present state."""
+
 SHRUNK = 0.001
 """The tolerance is renewed whenever Q⊥ has become this many times smaller."""
 
@@ -180,19 +183,22 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
         yield y[None, :]
     while done < len(points):
         across, rest = motion.across(y), motion.loss(y) / teacher**2
-        if rest < FLOOR:
+        if rest < FLOOR or (rest > FLOOR**0.25 and motion.still(y, max(rtol / 10, 1e-14))):
             yield np.broadcast_to(y, (len(points) - done, len(y)))
             return
         # E and Q⊥ get smaller and smaller, and the tolerance with them
         scale_P = (across or motion.norm(y) or teacher) / len(motion.a)
-        scale_P *= 1.0 if now == 0 else min(1.0, rest)
+        scale_P = scale_P if now == 0 else min(scale_P, teacher * rest)
         scale_E = teacher * min(1.0, math.sqrt(rest))
         atol = rtol * np.repeat([scale_m, scale_P, scale_E], [size_m, size_P, len(motion.t) ** 2])
         solver = (DOP853 if explicit else LSODA)(
             motion.derivative, now, y, points[-1], rtol=max(rtol, MINIMUM_RTOL), atol=atol
         )
         waiting: list[Array] = []
+        begun = steps
         while done < len(points) and not motion.across(solver.y) < SHRUNK * across:
+            if steps - begun == RENEWED:
+                break  # to see whether it moves at all
             with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
                 warnings.simplefilter("ignore")
                 solver.step()
