@@ -103,6 +103,7 @@ def test_an_ensemble_takes_starts_and_steps_and_is_a_sequence_of_runs() -> None:
         ql.ensemble(TASK, method="diffusion", step=1e-9, **how)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("store", [5, "", b"", 1.5])
 def test_a_store_that_is_no_name_is_refused(store: Any) -> None:
     with pytest.raises(TypeError, match="store must be a str or"):

@@ -67,7 +67,7 @@ def test_the_late_curve_tends_to_the_law(explorer):
 )
 def test_a_setting_that_spoils_the_story_says_so(explorer, values, sentence):
     assert move(explorer, **values).startswith(sentence)
-    assert explorer.live._warning.get_text() == sentence
+    assert explorer._caption.warning == sentence
 
 
 def test_the_data_are_the_laws_shown(explorer):

@@ -59,6 +59,7 @@ def test_every_user_of_a_seed_has_a_stream_of_its_own() -> None:
         assert abs(np.corrcoef(a, b)[0, 1]) < 0.05
 
 
+@pytest.mark.usefixtures("unchecked")  # an integer of NumPy is no int
 @pytest.mark.parametrize("seed", [[7, 100], (7, 100), np.array([7, 100]), (7, np.int64(100))])
 def test_any_sequence_of_integers_is_a_seed(seed: Any) -> None:
     start = ql.random_overlaps(TASK, 100, (7, 100))

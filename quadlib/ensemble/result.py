@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -66,9 +66,10 @@ class Ensemble:
         """Return the number of runs."""
         return len(self.loss)
 
-    def __getitem__(self, run: int) -> Trajectory:
+    def __getitem__(self, run: SupportsIndex) -> Trajectory:
         """Return run `run`, as far as it goes."""
-        n = int(np.isfinite(self.loss[operator.index(run)]).sum())
+        run = operator.index(run)
+        n = int(np.isfinite(self.loss[run]).sum())
         return Trajectory(self.task, self.alpha[:n], self.Q[run, :n], self.M[run, :n], self.meta)
 
     def escape_time(self, level: float | None = None) -> Float[Array, " runs"]:

@@ -107,7 +107,7 @@ class Setting(NamedTuple):
         task, N, norms = self.task, self.N, ""
         if self.constraint != "free":
             norms = f', constraint="{self.constraint}"'
-        noise = f", label_noise={task.label_noise:g}" if task.label_noise else ""
+        noise = f", label_noise={task.label_noise}" if task.label_noise else ""
         cut = f"[:{len(ode.alpha)}]  # then it diverges" if len(ode.alpha) < POINTS else ""
         lines = [
             "import numpy as np",

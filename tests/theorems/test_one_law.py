@@ -21,6 +21,8 @@ def statistics(task: ql.Task, Q: np.ndarray, M: np.ndarray, loss: np.ndarray) ->
     The residual Q - M T⁻¹ Mᵀ is what sees the number of dimensions outside the teacher.
     """
     residual = Q - M @ np.linalg.solve(task.T, np.swapaxes(M, 1, 2))
+    size = np.trace(residual, axis1=1, axis2=2)
+    volume = np.linalg.det(residual)
     return {
         "Q_11": Q[:, 0, 0],
         "Q_1p": Q[:, 0, -1],
@@ -28,8 +30,9 @@ def statistics(task: ql.Task, Q: np.ndarray, M: np.ndarray, loss: np.ndarray) ->
         "M_pk": M[:, -1, -1],
         "largest Q": np.linalg.eigvalsh(Q)[:, -1],
         "smallest M": np.linalg.svd(M, compute_uv=False)[:, -1],
-        "residual trace": np.trace(residual, axis1=1, axis2=2),
-        "residual volume": np.linalg.det(residual),
+        "residual trace": size,
+        # Units that start parallel stay so: their volume is rounding
+        "residual volume": np.where(np.abs(volume) < 1e-12 * size**task.p, 0.0, volume),
         "residual and M": (residual @ M)[:, 0, 0],
         "loss": loss,
     }
