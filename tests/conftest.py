@@ -1,9 +1,13 @@
 """Examples and workers are the same at every run, so that a failure is one for everybody."""
 
+import signal
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# A shell in which this runs in the background ignores Ctrl-C, and so would what is tested
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("quadlib", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("quadlib")
