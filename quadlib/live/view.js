@@ -18,6 +18,9 @@ function name(explorer) {
     handle.setAttribute("aria-label", box.querySelector("label").textContent);
     handle.setAttribute("aria-valuetext", box.querySelector(".widget-readout").textContent);
   }
+  // else an arrow key moves the notebook's cell, not the choice
+  for (const choice of explorer.querySelectorAll("select"))
+    choice.dataset.lmSuppressShortcuts = "true";
   for (const button of explorer.querySelectorAll(".widget-toggle-button"))
     button.setAttribute("aria-pressed", button.classList.contains("mod-active"));
 }

@@ -78,6 +78,7 @@ def test_tab_reaches_every_control_and_a_screen_reader_its_name(live_tour: Noteb
 
 def test_an_error_shows_in_place_and_the_sliders_go_on(live_tour: Notebook) -> None:
     tour = live_tour
+    tour.show_explorer()  # a cell that has scrolled away is not in the page
     controls = dict(tour.controls())
     log_N, p = controls["log₁₀ N"], controls["student units p"]
     p.focus()
