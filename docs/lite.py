@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import nbformat
+
 ROOT = Path(__file__).parents[1]
 # What quadlib needs and Pyodide does not have; pinned in docs/lite.txt
 PURE = ("anywidget", "ipywidgets", "psygnal", "tqdm")
@@ -27,7 +29,8 @@ def gather(contents: Path) -> None:
     for folder in ("notebooks", "notebooks/solutions"):
         (contents / folder).mkdir(parents=True)
         for path in sorted((ROOT / folder).glob("*.ipynb")):
-            notebook = json.loads(path.read_text(encoding="utf-8"))
+            # Lines are joined: nothing in the page does that
+            notebook = nbformat.read(path, as_version=4)
             notebook["metadata"]["kernelspec"] = KERNEL
             install = dict(
                 cell_type="code",
@@ -65,8 +68,10 @@ def settle(out: Path, pyodide: Path | None) -> None:
     data.setdefault("litePluginSettings", {}).setdefault(EXTENSION, {}).update(kernel)
     path.write_text(json.dumps(config, indent=1), encoding="utf-8")
     go = f'<meta http-equiv="refresh" content="0; url={TOUR}"><a href="{TOUR}">The tour</a>'
+    # The pages below look for a configuration in this one
+    none = '<script id="jupyter-config-data" type="application/json">{}</script>'
     (out / "index.html").write_text(
-        f"<!doctype html><title>quadlib</title>{go}\n", encoding="utf-8"
+        f"<!doctype html><title>quadlib</title>{go}{none}\n", encoding="utf-8"
     )
 
 

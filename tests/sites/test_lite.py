@@ -11,6 +11,8 @@ from sites import LITE, ROOT, built
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v0.27.7/full/pyodide.js"
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
+REFUSED = "https://cdn.jsdelivr.net/pyodide/"
+
 
 def test_site_has_every_notebook_and_quadlib() -> None:
     files = built(LITE) / "files" / "notebooks"
@@ -40,7 +42,7 @@ def test_the_tour_is_there_before_any_kernel(
     page: Any, serve: Callable[..., str], photograph: Callable[..., None]
 ) -> None:
     # What Pyodide's CDN would be asked for is refused here, and nothing else is asked for
-    page.route("https://cdn.jsdelivr.net/pyodide/**", lambda route: route.abort())
+    page.route(f"{REFUSED}**", lambda route: route.abort())
     address = serve(LITE)
     page.goto(f"{address}/index.html", wait_until="commit")
     page.wait_for_selector(".jp-OutputArea-output img[alt*='plateau']", timeout=120_000)
