@@ -1,7 +1,6 @@
 """Past the plain task: unequal teachers, label noise, large learning rates, large N."""
 
 import math
-import time
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from quadlib.dynamics.ode import integrate
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.runs import advance, begun, curves, how, method
+from quadlib.explorers.runs import begun, curves, followed, how, method
 from quadlib.late_time import late_time_law
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
@@ -97,13 +96,8 @@ class Beyond(Explorer):
     def _runs(self, values: dict[str, Any], start: Any, points: Array, caption: Caption) -> Pieces:
         task, eta, N, end = _setting(values)
         more: Any = dict(eta=eta, alpha=points, N=N, method=method(N, end))
-        sgd, shown = begun(task, _RUNS, (values["seed"], 1), start, **more), time.monotonic()
-        for _ in advance(sgd):
-            if time.monotonic() - shown > 0.1:
-                yield partial(self.show, task, sgd, caption)
-                shown = time.monotonic()
-            yield None
-        yield partial(self.show, task, sgd, caption)
+        sgd = begun(task, _RUNS, (values["seed"], 1), start, **more)
+        yield from followed(sgd, partial(self.show, task, sgd, caption))
 
     def show(self, task: Task, sgd: Together, caption: Caption) -> Caption:
         """Draw these runs, and say where they end."""

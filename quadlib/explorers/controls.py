@@ -13,7 +13,6 @@ __all__ = [
     "log_dimension",
     "round_up",
     "span",
-    "spawned",
     "teachers",
     "units",
 ]
@@ -30,11 +29,6 @@ def span(values: Any) -> str:
     """Return what is said of the range of some numbers."""
     low, high = number(np.min(values)), number(np.max(values))
     return low if low == high else f"between {low} and {high}"
-
-
-def spawned(seed: int | tuple[int, ...], run: int) -> np.random.Generator:
-    """Return the random numbers of one run, as `ensemble` has them."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(run,)))
 
 
 def units(value: int = 4, largest: int = 16) -> Any:

@@ -1,7 +1,6 @@
 """Which solution is chosen: overlaps on their way from a start to the zero-loss set."""
 
 import math
-import time
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,7 @@ from quadlib.bias import blur_law, misalignment, polar_factor
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
 from quadlib.explorers.bias_runs import POINTS, Setting, chosen, deterministic, script, sgd
-from quadlib.explorers.runs import advance, curves, how
+from quadlib.explorers.runs import curves, followed, how
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.plotting import PALETTE, joined
@@ -120,13 +119,8 @@ class ImplicitBias(Explorer):
             root = math.sqrt(setting.N)
             law = blur_law(setting.task, setting.eta, root * setting.start.M)[0]
             yield lambda: self.law.set_data([0.0, setting.end], [law, law])
-        runs, shown = sgd(setting), time.monotonic()
-        for _ in advance(runs):
-            if time.monotonic() - shown > 0.1:
-                yield partial(self.show, setting, runs, side, law, caption)
-                shown = time.monotonic()
-            yield None
-        yield partial(self.show, setting, runs, side, law, caption)
+        runs = sgd(setting)
+        yield from followed(runs, partial(self.show, setting, runs, side, law, caption))
 
     def show(
         self, setting: Setting, runs: Together, side: float, law: float, caption: Caption

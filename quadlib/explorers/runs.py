@@ -1,7 +1,8 @@
 """What the tour and the escape follow: the ODE, its plateau, and many runs of SGD in slices."""
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from quadlib.dynamics.ode import integrate
 from quadlib.dynamics.together import Together, steps_a_second
 from quadlib.escape import EscapeLaw
 from quadlib.explorers import controls
+from quadlib.live import Caption, Pieces
 from quadlib.notation import number
 from quadlib.passage import first_passage
 from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
@@ -27,6 +29,7 @@ __all__ = [
     "begun",
     "curves",
     "doubts",
+    "followed",
     "how",
     "method",
     "passages",
@@ -166,6 +169,17 @@ def advance(runs: Together) -> Iterator[None]:
     """Go on until all runs are done, a slice at a time."""
     while runs.advance(_SLICE):
         yield None
+
+
+def followed(runs: Together, show: Callable[[], Caption]) -> Pieces:
+    """Go on until all runs are done; show them about ten times a second, and at the end."""
+    shown = time.monotonic()
+    for _ in advance(runs):
+        if time.monotonic() - shown > 0.1:
+            yield show
+            shown = time.monotonic()
+        yield None
+    yield show
 
 
 def curves(runs: Together, values: Array) -> tuple[Array, Array]:

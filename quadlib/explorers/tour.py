@@ -1,7 +1,6 @@
 """The whole story in one picture: the loss stays on a plateau, then falls."""
 
 import math
-import time
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -14,9 +13,9 @@ from quadlib.escape import EscapeLaw, escape_law_in_pieces
 from quadlib.explorers import controls
 from quadlib.explorers.runs import (
     Setting,
-    advance,
     curves,
     doubts,
+    followed,
     how,
     passages,
     said,
@@ -106,13 +105,8 @@ class Tour(Explorer):
                 self.law.set_linestyle("-" if law.trusted else ":")
                 caption = caption._replace(warning=caption.warning or doubts(law))
                 yield partial(self.law.set_data, x, [now.half] * 2)
-        sgd, shown = now.runs(number_of), time.monotonic()
-        for _ in advance(sgd):
-            if time.monotonic() - shown > 0.1:
-                yield partial(self.show, now, sgd, caption, law, escape)
-                shown = time.monotonic()
-            yield None
-        yield partial(self.show, now, sgd, caption, law, escape)
+        sgd = now.runs(number_of)
+        yield from followed(sgd, partial(self.show, now, sgd, caption, law, escape))
 
     def show(
         self, now: Setting, sgd: Together, caption: Caption, law: EscapeLaw | None, ode: float
