@@ -1,7 +1,8 @@
 """Where is the escape law right, and does it know?
 
 Cells drawn at random: p to 32, p* to 4, T ≠ I and label noise in a quarter of them each, both
-constraints, η from .05 to .95 of the last plateau, N from 300 to 1e5, as far as a cell is cheap.
+constraints, η from .05 to .95 of the last plateau, N from 300 to 1e4 (1e5 is drawn, but was never
+cheap enough).
 In each, mean and standard deviation of `escape_law` against `escape_times` of the exact chain. The
 law is right where its mean is within 2 % and 4 standard errors, its standard deviation within
 10 % and 4 standard errors. It has to be right wherever it is `trusted`, and trusted in 80 % of

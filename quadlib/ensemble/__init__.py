@@ -170,7 +170,8 @@ def escape_times(
 
     .. math:: α_{\mathrm{esc}} = \min \{α : L(α) \le \mathrm{level}\}
 
-    Run i is run i of an `ensemble` with the same arguments. Its loss is looked at every
+    Run i is run i of an `ensemble` with the same arguments (with "diffusion" in law only, since a
+    grid of times shortens its steps). Its loss is looked at every
     .0005/r and interpolated, with the growth rate r of the plateau ("diffusion": at each of its
     steps, which are about .02/r).
 
