@@ -18,17 +18,16 @@ def test_random_overlaps_has_the_law_of_random_weights(constraint: Constraint, N
     task, runs = ql.Task(3, 2, [[1.0, 0.4], [0.4, 0.7]]), 3000
     short_rng, long_rng = np.random.default_rng(1), np.random.default_rng(2)
 
-    def features(state: ql.Overlaps) -> np.ndarray:
-        upper = state.Q[np.triu_indices(3)]
-        return np.concatenate(
-            [upper, state.M.ravel(), [np.linalg.det(state.Q), ql.loss(task, state)]]
-        )
+    def features(states: list[ql.Overlaps]) -> np.ndarray:
+        Q, M = (np.array([getattr(state, name) for state in states]) for name in "QM")
+        entries = np.concatenate([Q[:, *np.triu_indices(3)], M.reshape(runs, -1)], axis=1)
+        outside = Q - M @ np.linalg.solve(task.T, np.swapaxes(M, 1, 2))
+        return np.column_stack([entries, np.linalg.det(Q), np.linalg.det(outside)])
 
-    short = [features(ql.random_overlaps(task, N, short_rng, 1.4, constraint)) for _ in range(runs)]
-    long = [
-        features(ql.random_weights(task, N, long_rng, 1.4, constraint).overlaps)
-        for _ in range(runs)
-    ]
+    short = features([ql.random_overlaps(task, N, short_rng, 1.4, constraint) for _ in range(runs)])
+    long = features(
+        [ql.random_weights(task, N, long_rng, 1.4, constraint).overlaps for _ in range(runs)]
+    )
     for a, b in zip(np.transpose(short), np.transpose(long), strict=True):
         if np.ptp(a) > 1e-12:  # Q_ii = 1 on the sphere
             assert stats.ks_2samp(a, b).pvalue > 3e-6

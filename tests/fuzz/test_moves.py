@@ -38,6 +38,7 @@ def values(control: Any) -> Any:
 def explorer(request: Any) -> Any:
     class Hasty(getattr(explorers, request.param)):
         pause = 0.0
+        seconds = 0.05  # of runs, in the escape
 
     return Hasty()
 

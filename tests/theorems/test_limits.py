@@ -7,7 +7,6 @@ import pytest
 
 import quadlib as ql
 from quadlib.checks import Constraint
-from quadlib.trajectory import escape_level
 
 FULL_T = [[1.0, 0.4], [0.4, 0.7]]
 
@@ -34,20 +33,19 @@ def test_the_distance_to_the_ode_falls_as_the_root_of_N(
     sizes, runs = np.array([400, 2000, 10_000, 50_000]), [400, 300, 150, 60]
     mean, error = [], []
     for N, count in zip(sizes, runs, strict=True):
-        distance = []
-        for seed in range(count):
-            run = ql.simulate(
-                task,
-                start,
-                eta=eta,
-                alpha=alpha,
-                N=int(N),
-                rng=seed,
-                method=method,
-                constraint=constraint,
-                progress=False,
-            )
-            distance.append(((run.Q - ode.Q) ** 2).sum() + ((run.M - ode.M) ** 2).sum())
+        found = ql.ensemble(
+            task,
+            start=start,
+            eta=eta,
+            alpha=alpha,
+            N=int(N),
+            runs=count,
+            seed=(1, int(N)),
+            method=method,
+            constraint=constraint,
+            progress=False,
+        )
+        distance = ((found.Q - ode.Q) ** 2).sum((1, 2, 3)) + ((found.M - ode.M) ** 2).sum((1, 2, 3))
         mean.append(np.mean(distance))
         error.append(np.std(distance) / np.sqrt(count) / mean[-1] / 2)  # of ln of the root
     weights = 1 / np.array(error)
@@ -76,50 +74,36 @@ def test_without_noise_a_diffusion_step_is_of_second_order(constraint: Constrain
     assert slope == pytest.approx(2, abs=0.15)
 
 
-def escape_times(
-    task: ql.Task, N: int, eta: float, end: float, runs: int, method: Any, constraint: Any
-) -> np.ndarray:
-    alpha = np.linspace(0, end, 61)
-    level = escape_level(task, eta, constraint)
-    times = []
-    for seed in range(runs):
-        rng = np.random.default_rng([N, seed])
-        run = ql.simulate(
-            task,
-            None,
-            eta=eta,
-            alpha=alpha,
-            N=N,
-            rng=rng,
-            method=method,
-            constraint=constraint,
-            progress=False,
-        )
-        times.append(run.escape_time(level))
-    return np.array(times)
-
-
 @pytest.mark.parametrize(
-    ("task", "constraint", "N", "eta", "end", "runs"),
+    ("task", "constraint", "N", "eta", "runs"),
     [
-        pytest.param(ql.Task(1, 1), "free", 1000, 0.1, 60, 200, id="smallest-1e3"),
-        pytest.param(ql.Task(1, 1), "free", 100_000, 0.1, 45, 12, id="smallest-1e5"),
-        pytest.param(ql.Task(4, 2), "free", 1000, 0.1, 40, 200, id="free-1e3"),
-        pytest.param(ql.Task(4, 2), "free", 10_000, 0.1, 36, 60, id="free-1e4"),
-        pytest.param(ql.Task(4, 2), "spherical", 1000, 0.1, 40, 200, id="spherical"),
-        pytest.param(ql.Task(2, 1, None, 0.3), "free", 1000, 0.05, 50, 200, id="label-noise"),
-        pytest.param(ql.Task(2, 2, [1.2, 0.8]), "free", 1000, 0.1, 50, 200, id="T"),
+        pytest.param(ql.Task(1, 1), "free", 1000, 0.1, 200, id="smallest-1e3"),
+        pytest.param(ql.Task(1, 1), "free", 100_000, 0.1, 12, id="smallest-1e5"),
+        pytest.param(ql.Task(4, 2), "free", 1000, 0.1, 200, id="free-1e3"),
+        pytest.param(ql.Task(4, 2), "free", 10_000, 0.1, 60, id="free-1e4"),
+        pytest.param(ql.Task(4, 2), "spherical", 1000, 0.1, 200, id="spherical"),
+        pytest.param(ql.Task(2, 1, None, 0.3), "free", 1000, 0.05, 200, id="label-noise"),
+        pytest.param(ql.Task(2, 2, [1.2, 0.8]), "free", 1000, 0.1, 200, id="T"),
     ],
 )
 def test_the_diffusion_escapes_as_sgd_does(
-    task: ql.Task, constraint: Constraint, N: int, eta: float, end: float, runs: int
+    task: ql.Task, constraint: Constraint, N: int, eta: float, runs: int
 ) -> None:
     """Mean within 1 % and spread within 5 %, and 4 standard errors; the spread of those that do.
 
     4 standard errors alone make false alarms of 6e-5 a number.
     """
     sgd, diffusion = (
-        escape_times(task, N, eta, end, count, method, constraint)
+        ql.escape_times(
+            task,
+            eta=eta,
+            N=N,
+            runs=count,
+            seed=(2, N, len(method)),
+            method=method,
+            constraint=constraint,
+            progress=False,
+        )
         for method, count in (("overlaps", runs), ("diffusion", 1000))
     )
     for times in (sgd, diffusion):
@@ -150,14 +134,8 @@ def test_the_noise_of_the_plateau_is_collected() -> None:
     D = q**2 * (p + 2) * (p + 4) / p**2 - 2 * q * (p + 2) * (k + 2) / (p * k)
     D = 4 * eta**2 * q * (D + (k + 2) * (k + 4) / k**2)
     alpha = np.array([2.0, 20.0])
-    M = np.array(
-        [
-            ql.simulate(
-                task, start, eta=eta, alpha=alpha, N=N, rng=i, method="diffusion", progress=False
-            ).M
-            for i in range(2000)
-        ]
-    )
+    how = dict(eta=eta, alpha=alpha, N=N, method="diffusion", progress=False)
+    M = ql.ensemble(task, start=start, runs=2000, seed=3, **how).M
     v = N * (M**2).mean((2, 3))
     expected = D * np.expm1(2 * r * alpha) / (2 * r)
     assert (np.abs(v.mean(0) - expected) < 5 * v.std(0) / np.sqrt(len(v))).all()

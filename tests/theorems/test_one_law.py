@@ -1,6 +1,5 @@
 """Literal SGD, the overlap chain and a naive loop have one law."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,15 +45,13 @@ def losses(task: ql.Task, Q: np.ndarray, M: np.ndarray) -> np.ndarray:
     return s**2 / 2 + QQ / p**2 - 2 * MM / (p * k) + TT / k**2 + task.label_noise / 2
 
 
-def simulated(task: ql.Task, starts: Sequence[Any], method: Any, **how: Any) -> oracles.Run:
-    seed = {"weights": 1, "overlaps": 2}[method]
-    runs = [
-        ql.simulate(
-            task, start, rng=np.random.default_rng([seed, i]), method=method, progress=False, **how
-        )
-        for i, start in enumerate(starts)
-    ]
-    return np.array([run.Q for run in runs]), np.array([run.M for run in runs])
+def simulated(task: ql.Task, start: Any, runs: int, method: Any, **how: Any) -> oracles.Run:
+    seed = {"weights": 1, "overlaps": 3}[method]
+    made = ql.ensemble(
+        task, start=start, runs=runs, seed=seed, method=method, progress=False, **how
+    )
+    assert not made.diverged.any()
+    return made.Q, made.M
 
 
 def compare(a: dict[str, Any], b: dict[str, Any], threshold: float, where: str) -> None:
@@ -91,14 +88,14 @@ def test_first_steps(task: ql.Task, constraint: Constraint, N: int, eta: float) 
         W *= 0.7
     if constraint == "spherical":
         W *= np.sqrt(N) / np.linalg.norm(W, axis=1, keepdims=True)
-    start = [ql.Weights(W, teacher)] * runs
+    start = ql.Weights(W, teacher)
     task = ql.Task(p, k, teacher @ teacher.T / N, task.label_noise)
     how: dict[str, Any] = dict(eta=eta, alpha=np.array(steps) / N, N=N, constraint=constraint)
     naive = oracles.naive_ensemble(
-        task, start, eta, steps, np.random.default_rng(0), constraint == "spherical"
+        task, [start] * runs, eta, steps, np.random.default_rng(0), constraint == "spherical"
     )
-    chain = simulated(task, start, "overlaps", **how)
-    literal = simulated(task, start, "weights", **how)
+    chain = simulated(task, start, runs, "overlaps", **how)
+    literal = simulated(task, start, runs, "weights", **how)
     for i, step in enumerate(steps):
         a, *others = (
             statistics(task, Q[:, i], M[:, i], losses(task, Q[:, i], M[:, i]))
@@ -129,9 +126,9 @@ def test_whole_runs(task: ql.Task, constraint: Constraint, N: int, eta: float, e
     how: dict[str, Any] = dict(eta=eta, alpha=alpha, N=N, constraint=constraint)
     starts = [ql.random_weights(task, N, rng, constraint=constraint) for _ in range(runs)]
     results = [
-        simulated(task, [None] * runs, "overlaps", **how),
+        simulated(task, None, runs, "overlaps", **how),
         oracles.naive_ensemble(task, starts, eta, steps.tolist(), rng, constraint == "spherical"),
-        simulated(task, [None] * runs, "weights", **how),
+        simulated(task, None, runs, "weights", **how),
     ]
     found = []
     for Q, M in results:
