@@ -4,6 +4,7 @@
 # make test-lowest  the tests with the oldest dependencies that pyproject.toml allows
 # make fuzz       a hundred thousand calls and a thousand sequences of moves, drawn anew; CALLS=... of
 #                 each of the 27 public functions
+# make bare       explorers over their range and notebooks, without numba, threads and processes
 # make package    wheel and sdist, installed and tried in an environment of their own
 # make upgrade    newest dependencies into constraints.txt, for every Python and system
 # make bench      all benchmarks
@@ -26,7 +27,9 @@
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
-INSTALL := $(PY) -m pip install --quiet --constraint constraints.txt
+# UV=path/to/uv installs with that instead of pip
+PIP := $(if $(UV),VIRTUAL_ENV=$(VENV) $(UV) pip install,$(PY) -m pip install) --quiet
+INSTALL := $(PIP) --constraint constraints.txt
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Shapes are checked at run time in these; the loops that numba compiles cannot be
@@ -39,7 +42,7 @@ CORE_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,bad_input sta
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test lint test-lowest fuzz package upgrade bench notebooks book export lite apps apps-pages \
+.PHONY: lab test lint test-lowest fuzz bare package upgrade bench notebooks book export lite apps apps-pages \
   test-sites course handout clean precision coverage mutants
 
 lab: $(VENV)/.lab $(LAB_SETTINGS)
@@ -57,6 +60,9 @@ test-lowest: $(VENV)/bin/uv
 
 fuzz: $(VENV)/.dev
 	$(ONE_THREAD) QUADLIB_FUZZ=$(or $(CALLS),4000) $(PY) -m pytest -n $(CORES) tests/fuzz
+
+bare: $(VENV)/.dev
+	$(ONE_THREAD) MPLBACKEND=agg $(PY) -m tests.bare
 
 package: $(VENV)/bin/python
 	$(INSTALL) build twine
@@ -106,8 +112,7 @@ book: $(VENV)/.book
 	$(ONE_THREAD) $(PY) docs/frames.py docs/_build/html/_static/frames
 
 export: $(VENV)/.dev
-	$(ONE_THREAD) PYTHONPATH=docs $(PY) -m nbconvert --to html --output-dir build/export \
-	  --HTMLExporter.preprocessors=strip.Strip notebooks/*.ipynb
+	$(ONE_THREAD) $(PY) docs/export.py build/export
 
 lite: $(VENV)-lite/.lite
 	$(VENV)-lite/bin/python docs/lite.py build/lite $(PYODIDE)
@@ -159,7 +164,7 @@ $(VENV)/.book: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)-lite/.lite: docs/lite.txt | $(VENV)/bin/python
 	$(PY) -m venv $(VENV)-lite
-	$(VENV)-lite/bin/python -m pip install --quiet --requirement docs/lite.txt
+	$(subst $(VENV),$(VENV)-lite,$(PIP)) --requirement docs/lite.txt
 	@touch $@
 
 $(VENV)/bin/uv: | $(VENV)/bin/python

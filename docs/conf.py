@@ -89,6 +89,9 @@ LINK = re.compile(
     r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(((?![a-z]+:)[\w./-]*?)(\.md|\.ipynb)?(#[\w-]+)?\)"
 )
 
+EQUATION = re.compile(r"\((\d+)\.(\d+)\)")
+ANCHORS = re.findall(r'<a id="(eq-[\d-]+)">', (ROOT / "docs" / "theory.md").read_text("utf-8"))
+
 
 def prepare_links(text: str, docname: str) -> str:
     """Make links HTML: MyST would not see anchors, and docs/notebooks/ at its real place.
@@ -148,6 +151,36 @@ def keep_equations(_app: Sphinx, doctree: nodes.document) -> None:
         equation[:] = [nodes.Text(f"\\[{equation.astext()}\\]")]
 
 
+def link_equations(app: Sphinx, doctree: nodes.document) -> None:
+    """Lead the number of an equation to it: (3.1) in docstrings and pages, not in formulas."""
+    here = os.path.dirname(app.env.docname)
+    theory = os.path.relpath("theory.html", here or ".") if app.env.docname != "theory" else ""
+    fixed = (
+        nodes.reference,
+        nodes.title,
+        nodes.literal,
+        nodes.literal_block,
+        nodes.math,
+        nodes.math_block,
+    )
+    for text in list(doctree.findall(nodes.Text)):
+        parts = EQUATION.split(text.astext())
+        above, around = text.parent, []
+        while above is not None:
+            around.append(above)
+            above = above.parent
+        if len(parts) == 1 or any(isinstance(node, (*fixed, nodes.raw)) for node in around):
+            continue
+        made: list[nodes.Node] = [nodes.Text(parts[0])]
+        for chapter, number, rest in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+            words, part = f"({chapter}.{number})", f"eq-{chapter}-{number}"
+            known = part in ANCHORS
+            uri = f"{theory}#{part}"
+            made.append(nodes.reference("", words, refuri=uri) if known else nodes.Text(words))
+            made.append(nodes.Text(rest))
+        text.parent.replace(text, made)
+
+
 def describe(
     app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
@@ -193,6 +226,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", prepare_notebook)
     app.connect("source-read", prepare_page)
     app.connect("doctree-read", keep_equations)
+    app.connect("doctree-read", link_equations)
     app.connect("html-page-context", describe, priority=900)
     app.connect("build-finished", write_sitemap)
     return {"parallel_read_safe": True}

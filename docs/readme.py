@@ -1,4 +1,7 @@
-"""Put five claims and four speeds into README.md, from docs/claims.md and docs/benchmarks.md."""
+"""Put five claims, four speeds and the tour's picture into README.md: `python docs/readme.py`.
+
+The first two are read from docs/claims.md and docs/benchmarks.md; docs/tour.png is drawn.
+"""
 
 import re
 from pathlib import Path
@@ -56,6 +59,17 @@ def filled(text: str) -> str:
     return text
 
 
+def pictured(text: str) -> str:
+    """README with the words of docs/tour.png, which is drawn as the tour shows itself."""
+    from quadlib.explorers import tour
+
+    explorer = tour()
+    explorer.finish()
+    (ROOT / "docs" / "tour.png").write_bytes(explorer.live.png(2))
+    image = f"![{explorer.alt_text}](docs/tour.png)"
+    return re.sub(r"!\[[^\]]*\]\(docs/tour\.png\)", lambda _: image, text)
+
+
 if __name__ == "__main__":
     readme = ROOT / "README.md"
-    readme.write_text(filled(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    readme.write_text(pictured(filled(readme.read_text(encoding="utf-8"))), encoding="utf-8")

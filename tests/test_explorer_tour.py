@@ -206,7 +206,7 @@ def test_readme_shows_the_default_picture_in_the_same_words(eager):
     choose(eager)
     shown = re.search(r"!\[([^\]]*)\]\(docs/tour\.png\)", (ROOT / "README.md").read_text("utf-8"))
     assert shown
-    assert shown[1] == eager.alt_text, "run python docs/tour_picture.py"
+    assert shown[1] == eager.alt_text, "run python docs/readme.py"
     image = Image.open(ROOT / "docs" / "tour.png").convert("RGB")
     assert image.size == (1800, 800)
     image = image.resize((900, 400), Image.Resampling.BOX)

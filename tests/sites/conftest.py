@@ -45,7 +45,7 @@ def page(context: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     page.on("pageerror", lambda error: failed.append(str(error)))
     yield page
     page.close()
-    own = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", refused)
+    own = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "file:", refused)
     assert [url for url in asked if not url.startswith(own)] == []
     assert [error for error in failed if refused not in error] == []
 

@@ -76,12 +76,38 @@ def test_every_internal_link_and_anchor_leads_somewhere() -> None:
     assert lost == []
 
 
-def test_equations_cited_in_notebooks_are_links() -> None:
-    theory = parsed(built(BOOK) / "theory.html")
-    assert {f"eq-{n}" for n in ("1-1", "3-1", "4-1", "6-1")} <= theory.anchors
+class Unlinked(HTMLParser):
+    """Numbers of equations outside links, formulas and code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside: list[str] = []
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        formula = tag in ("div", "span") and "math" in (dict(attrs).get("class") or "").split()
+        if tag not in ("br", "hr", "img", "input", "link", "meta"):
+            self.inside.append("math" if formula else tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.inside and tag not in ("br", "hr", "img", "input", "link", "meta"):
+            self.inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not {"a", "math", "pre", "code", "script", "title", "h1", "h2", "h3"} & set(self.inside):
+            self.found += re.findall(r"\((\d+\.\d+)\)", data)
+
+
+def test_numbers_of_equations_are_links() -> None:
+    anchors = parsed(built(BOOK) / "theory.html").anchors
+    assert {f"eq-{n}" for n in ("1-1", "3-1", "4-1", "6-1")} <= anchors
     for page in pages():
         if page.parent.name == "notebooks" and page.name[0].isdigit():
             assert any("theory.html#eq-" in link for link in parsed(page).links), page.name
+        rest = Unlinked()
+        rest.feed(page.read_text(encoding="utf-8"))
+        lost = [number for number in rest.found if f"eq-{number.replace('.', '-')}" in anchors]
+        assert lost == [], page.name
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
