@@ -22,6 +22,7 @@ NAMES = (
     "ode",
     "landscape",
     "startup",
+    "bare",
     "ensemble",
     "peers",
     "key_to_pixels",
