@@ -32,10 +32,10 @@ def first_passage(
     span, inside = alpha[j] - alpha[i], reached & (j > i)
     with np.errstate(all="ignore"):  # outside, where nothing is interpolated
         share = np.where(inside, (high - level) / (high - low), 0.0)
-        if slope is not None and (inside & (low > 0)).any():
+        if slope is not None:
             ends = (span * slope(index) / value for index, value in ((i, high), (j, low)))
             cubic = _cubic_root(np.log(level / high), np.log(low / high), *ends)
-            share = np.where(inside & (low > 0), cubic, share)
+            share = np.where(low > 0, cubic, share)
     return np.asarray(np.where(reached, alpha[i] + span * share, math.inf))
 
 

@@ -97,7 +97,7 @@ def _teacher_overlaps(value: ArrayLike | None, p_star: int) -> Array:
             f"got a matrix of size {len(T)}; change T or p_star."
         )
     eigenvalues = np.linalg.eigvalsh(T)
-    if eigenvalues[0] <= ROUNDING * max(eigenvalues[-1], 0.0):
+    if eigenvalues[0] <= ROUNDING * eigenvalues[-1]:
         raise ValueError(
             f"T must be positive definite, got smallest eigenvalue {eigenvalues[0]:.3g}; "
             "drop teacher units that are zero or linear combinations of others."

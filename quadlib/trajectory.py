@@ -88,7 +88,7 @@ class Trajectory:
         object.__setattr__(self, "task", task)
         alpha = finite_array("alpha", alpha, 1, LARGEST_ALPHA)
         n, p, k = len(alpha), task.p, task.p_star
-        if (np.diff(alpha, prepend=-1.0) <= 0).any() or (n and alpha[0] < 0):
+        if (alpha < 0).any() or (np.diff(alpha) <= 0).any():
             raise ValueError("alpha must increase from 0 on, got times out of order; sort the run.")
         Q, M = recorded("Q", Q, (n, p, p)), recorded("M", M, (n, p, k))
         if loss is None:

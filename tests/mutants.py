@@ -30,8 +30,6 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-os.environ["NUMBA_DISABLE_JIT"] = "1"  # a changed loop is run as it is written
-
 import coverage
 import numpy as np
 import pytest
@@ -46,11 +44,11 @@ ROOT = Path(__file__).parent.parent
 BAD, END = "test_bad_input", "theorems/test_right_to_the_end"
 LOOPS = "theorems/test_transcriptions test_together"
 TESTS = {
-    "task": f"test_task test_precision {BAD} {END} theorems/test_reference_values",
-    "state/overlaps": f"test_state {BAD} test_files test_bias",
-    "state/random": f"test_state {BAD} test_seeds",
+    "task": f"test_task test_precision test_trajectory {BAD} {END} theorems/test_reference_values",
+    "state/overlaps": f"test_state test_task {BAD} test_files test_bias",
+    "state/random": f"test_state {BAD} test_bias",
     "plateau": f"test_precision {BAD} theorems/test_reference_values theorems/test_learning_rates",
-    "passage": "test_trajectory",
+    "passage": "test_trajectory test_ensemble",
     "trajectory": f"test_trajectory test_files {BAD}",
     "archive": "test_files test_trajectory",
     "late_time": f"test_precision theorems/test_late_time {BAD}",
@@ -118,7 +116,7 @@ class Change(NamedTuple):
             " ".join(ast.unparse(getattr(node, "test", node)).split())
             for node in (self.old, self.new)
         )
-        same = len(os.path.commonprefix([old, new]))
+        same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
         start = max(0, same - 30)
         return " -> ".join(text[start : same + 30] for text in (old, new))
 
@@ -204,9 +202,10 @@ def graft(old: Any, new: Any) -> bool:
     if not isinstance(old, type):
         return False
     for name, member in vars(new).items():
-        if not name.startswith("__") or isinstance(member, FunctionType):
-            if not graft(vars(old)[name], member) and type(member) in (bool, int, float):
-                setattr(old, name, member)
+        if name.startswith("__") and not isinstance(member, FunctionType):
+            continue
+        if not graft(vars(old)[name], member) and type(member) in (bool, int, float):
+            setattr(old, name, member)
     return True
 
 
@@ -293,11 +292,14 @@ def main() -> None:
     for name in asked.modules:
         child = os.fork()
         if not child:
+            if name.startswith("dynamics/"):
+                os.environ["NUMBA_DISABLE_JIT"] = "1"  # a changed loop is run as it is written
             out = os.fdopen(os.dup(1), "w")
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             tests = [f"tests/{test}.py" for test in TESTS[name].split()]
-            options = ["-p", "no:cacheprovider", "--tb=native", "-q", "-k", "not ctrl_c and not is_compiled"]
-            pytest.main([*options, *tests], plugins=[Mutation(name, asked.most, out)])
+            chosen = ["-k", "not ctrl_c and not is_compiled", *tests]
+            options = ["-p", "no:cacheprovider", "--tb=native"]
+            pytest.main([*options, *chosen], plugins=[Mutation(name, asked.most, out)])
             os._exit(0)
         os.waitpid(child, 0)
 

@@ -18,6 +18,7 @@ NAN, INF = float("nan"), float("inf")
 TASK = ql.Task(3, 2)
 STATE = ql.random_overlaps(TASK, 50, 0)
 SPHERE = ql.random_overlaps(TASK, 50, 0, constraint="spherical")
+ONE_OFF = ql.Overlaps(np.diag([1.0, 1.1, 1.0]), np.zeros((3, 2)))
 WEIGHTS = ql.random_weights(TASK, 50, 0)
 TALL = ql.Task(2, 3)  # fewer students than teachers
 TALL_WEIGHTS = ql.random_weights(TALL, 50, 0)
@@ -145,7 +146,11 @@ STATES: list[tuple[Any, type[Exception], str, str]] = [
     (ql.random_overlaps(ql.Task(2, 3), 50, 0), ValueError, "state", "(2, 3)"),
     (ql.random_overlaps(ql.Task(3, 1), 50, 0), ValueError, "state", "(3, 1)"),
     (ql.Overlaps(np.eye(3), 2 * np.eye(3)[:, :2]), ValueError, "Q, M and T", "-0.4"),
+    (ql.Overlaps(np.eye(3), [[0, 0], [0, 1.1], [0, 0]]), ValueError, "Q, M and T", "-0.0"),
+    (ql.Overlaps(1e-20 * np.eye(3), 2e-10 * np.eye(3)[:, :2]), ValueError, "Q, M and T", "-0.4"),
+    ("weights", TypeError, "state", "str"),
 ]
+TASKS: list[tuple[Any, type[Exception], str, str]] = [("p=3", TypeError, "task", "str")]
 
 TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     # Task
@@ -166,6 +171,10 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: ql.Task(3, 2, [[1.0, 2.0], [2.0, 1.0]]), ValueError, "T", "-1"),
     (lambda: ql.Task(3, 2, [1.0, 0.0]), ValueError, "T", "0"),
     (lambda: ql.Task(3, 2, [1.0, -1.0]), ValueError, "T", "-1"),
+    (lambda: ql.Task(3, 2, [-1.0, -1.0]), ValueError, "T", "eigenvalue -1"),
+    (lambda: ql.Task(3, 2, [0.0, 0.0]), ValueError, "T", "eigenvalue 0"),
+    (lambda: ql.Task(3, 2, [1.0, 1e-10]), ValueError, "T", "eigenvalue 1e-10"),
+    (lambda: ql.Task(3, 1, [9e-91]), ValueError, "T", "9e-91"),
     (lambda: ql.Task(3, 2, [1.0, NAN]), ValueError, "T", "NaN"),
     (lambda: ql.Task(3, 2, [1.0, INF]), ValueError, "T", "infinity"),
     (lambda: ql.Task(3, 2, ["a", "b"]), TypeError, "T", "list"),
@@ -184,6 +193,8 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: ql.Overlaps([[1, 0.2], [0, 1]], np.ones((2, 1))), ValueError, "Q", "0.2"),
     (lambda: ql.Overlaps([[1, 2], [2, 1]], np.ones((2, 1))), ValueError, "Q", "-1"),
     (lambda: ql.Overlaps(-np.eye(2), np.ones((2, 1))), ValueError, "Q", "-1"),
+    (lambda: ql.Overlaps([[1.0, 0], [0, -1e-8]], np.ones((2, 1))), ValueError, "Q", "-1e-08"),
+    (lambda: STATE.weights(TALL, 50, 0), ValueError, "state", "(3, 2)"),
     (lambda: ql.Overlaps([[1, NAN], [NAN, 1]], np.ones((2, 1))), ValueError, "Q", "NaN"),
     (lambda: ql.Overlaps(np.eye(2), [[INF], [0]]), ValueError, "M", "infinity"),
     (lambda: ql.Overlaps(None, np.ones((2, 1))), TypeError, "Q", "NoneType"),
@@ -200,6 +211,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: ql.Weights(np.full((1, 5), NAN), np.ones((1, 5))), ValueError, "W", "NaN"),
     (lambda: ql.Weights(np.ones((1, 5)), np.full((1, 5), INF)), ValueError, "W_star", "inf"),
     (lambda: ql.Weights("W", np.ones((1, 5))), TypeError, "W", "str"),
+    (lambda: ql.Weights(np.full((1, 5), 2e45), np.ones((1, 5))), ValueError, "W", "2e+45"),
     (lambda: ql.Weights(np.ones((2, 5)), np.ones((2, 5))).task(), ValueError, "T", "eigenvalue"),
     (lambda: WEIGHTS.task(label_noise=-1.0), ValueError, "label_noise", "-1"),
     # a start that does not fit the request
@@ -224,7 +236,30 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
         (lambda f=f, key=key: f(**{key: STATE, "constraint": "spherical"}), ValueError, "Q", "0.")
         for f, key in ((drift, "state"), (integrate, "state"), (simulate, "start"))
     ],
+    (lambda: drift(state=ONE_OFF, constraint="spherical"), ValueError, "Q", "0.1"),
     # arguments that several functions share
+    *[
+        (lambda f=f, value=value: f(task=value), *expected)
+        for f in (
+            loss,
+            drift,
+            integrate,
+            gradient_flow,
+            simulate,
+            ensemble,
+            random_overlaps,
+            random_weights,
+            plateau,
+            late_time_law,
+            hessian_spectrum,
+            lambda task: ql.learning_rates(task),
+            lambda task: ql.critical_learning_rate(task),
+            lambda task: ql.blur_law(task, 0.1),
+            lambda task: ql.escape_law(task, 50, 0.1),
+            lambda task: ql.Trajectory(task, RUN.alpha, RUN.Q, RUN.M, {}),
+        )
+        for value, *expected in TASKS
+    ],
     *[
         (lambda f=f, value=value: f(eta=value), *expected)
         for f in (drift, integrate, gradient_flow, simulate, ensemble, plateau, late_time_law)

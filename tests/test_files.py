@@ -66,6 +66,7 @@ def test_a_file_says_what_it_is(tmp_path: Path) -> None:
 FORGED = [
     dict(alpha=np.array([0.0, 5.0, 1.0])),
     dict(alpha=np.array([-1.0, 0.0, 1.0])),
+    dict(alpha=np.array([0.0, 1.0, 1.0])),
     dict(alpha=np.array([0.0, 1.0])),
     dict(Q=np.stack([np.array([[1.0, 0.5], [0.0, 1.0]])] * 3)),
     dict(Q=np.full((3, 2, 2), np.nan)),
@@ -101,6 +102,26 @@ def test_a_forged_file_is_refused(change: dict[str, Any], tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="must be a file written by Trajectory") as caught:
         ql.Trajectory.load(tmp_path / "forged.npz")
     assert "\n" not in str(caught.value)
+
+
+class Payload:
+    """What pickle makes a file of when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
+    parts: dict[str, Any] = {name: getattr(RUN, name) for name in ARRAYS[ql.Trajectory]}
+    parts |= dict(T=TASK.T, label_noise=0.1, kind="Trajectory", meta="{}")
+    parts["M"] = np.array([[[Payload(tmp_path / "executed")]]], dtype=object)
+    np.savez(tmp_path / "forged.npz", **parts)
+    with pytest.raises(ValueError, match="must be a file written by Trajectory"):
+        ql.Trajectory.load(tmp_path / "forged.npz")
+    assert not (tmp_path / "executed").exists()
 
 
 KILLED = """

@@ -6,6 +6,7 @@ from scipy import stats
 
 import quadlib as ql
 from quadlib.checks import Constraint
+from quadlib.state.overlaps import check_memory
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
@@ -81,3 +82,29 @@ def test_weights_drawn_from_overlaps_have_no_preferred_orientation():
     products = W[:, :, None] * W[:, None, :]
     error = products.std(0) / np.sqrt(runs)
     assert (np.abs(products.mean(0) - 2.0 * np.eye(N)) < 5 * error).all()
+
+
+def test_a_student_of_zeros_is_a_state() -> None:
+    """Its loss is that of the teacher alone, s = −tr T/p*."""
+    task = ql.Task(2, 2, [1.5, 0.5])
+    zero = ql.Overlaps(np.zeros((2, 2)), np.zeros((2, 2)))
+    assert ql.loss(task, zero) == pytest.approx(1 / 2 + (1.5**2 + 0.5**2) / 4, rel=1e-14)
+
+
+@pytest.mark.parametrize("unit", [3e-90, 1e-12, 1e12, 1e90])
+def test_units_of_every_size_are_judged_alike(unit: float) -> None:
+    """The loss is of the order of T², also where rounding of W* is larger than 1e-9."""
+    task = ql.Task(1, 1, [unit])
+    assert ql.loss(task, ql.Overlaps([[unit]], [[unit]])) < 1e-14 * unit**2
+    w = ql.Weights([[0.3 * unit**0.5] * 5], [[0.7 * unit**0.5] * 5])
+    s = (0.09 - 0.49) * unit
+    expected = s**2 / 2 + (0.09 * unit) ** 2 + (0.49 * unit) ** 2 - 2 * (0.21 * unit) ** 2
+    assert ql.loss(w.task(), w) == pytest.approx(expected, rel=1e-12)
+    assert w.task().label_noise == 0
+    assert ql.Task(1, 1, [1e-90]).T == 1e-90
+
+
+def test_as_many_weights_are_drawn_as_fit_in_memory() -> None:
+    assert check_memory(2**28, ql.Task(2, 2)) == 2**28
+    with pytest.raises(ValueError, match="fit in memory, got N = 268435457"):
+        check_memory(2**28 + 1, ql.Task(2, 2))

@@ -81,15 +81,43 @@ def test_the_slope_of_the_loss_is_its_derivative() -> None:
         alpha=10 + np.array([0.0, 1e-3, 2e-3]),
         rtol=1e-13,
     )
-    slope = slope_at(fine, np.array(1))
-    assert slope == pytest.approx((fine.loss[2] - fine.loss[0]) / 2e-3, rel=1e-6)
+    meta = {"eta": 0.2, "constraint": "free"}  # as SGD has it, with noise
+    for run in (fine, ql.Trajectory(fine.task, fine.alpha, fine.Q, fine.M, meta)):
+        slope = slope_at(run, np.array(1))
+        assert slope == pytest.approx((fine.loss[2] - fine.loss[0]) / 2e-3, rel=1e-6)
 
 
 def test_first_passage_of_literal_curves() -> None:
     alpha = np.array([0.0, 1.0, 3.0])
-    loss = np.array([[2.0, 1.0, 0.0], [2.0, 2.0, 1.5], [0.5, 2.0, 0.0], [2.0, np.inf, np.inf]])
-    expected = [2.0, np.inf, 0.0, np.inf]
+    loss = np.array([[2.0, 1.0, 0.2], [2.0, 2.0, 1.5], [0.5, 2.0, 0.0], [2.0, np.inf, np.inf]])
+    expected = [2.25, np.inf, 0.0, np.inf]
     np.testing.assert_allclose(first_passage(alpha, loss, 0.5), expected)
+    # from a loss of 1, 1/4 is a straight line's 3/4 towards 0, and the half of e^{-α ln 16}
+    for end, slope, half in ((0.0, -1.0, 0.75), (1 / 16, -np.log(16), 0.5)):
+        curve = np.array([1.0, end])
+        found = first_passage(
+            np.array([0.0, 1.0]), curve, 0.25, lambda i, s=slope, c=curve: s * c[i]
+        )
+        assert found == pytest.approx(half, rel=1e-12)
+
+
+def test_a_run_of_one_point_or_none_has_an_escape_time() -> None:
+    trajectory = run()
+    for n, time in ((0, np.inf), (1, np.inf), (200, trajectory.alpha[199])):
+        part = slice(max(0, n - 1), n)
+        how = {"eta": 0.1, "constraint": "free"}
+        one = ql.Trajectory(
+            trajectory.task, trajectory.alpha[part], trajectory.Q[part], trajectory.M[part], how
+        )
+        np.testing.assert_allclose(one.loss, trajectory.loss[part], rtol=1e-10)
+        assert one.escape_time() == time
+    # without the constraint, the slopes are unknown: a straight line
+    plain = ql.Trajectory(
+        trajectory.task, trajectory.alpha, trajectory.Q, trajectory.M, {"eta": 0.1}
+    )
+    level = trajectory.loss[100:102].mean()
+    middle = trajectory.alpha[100:102].mean()
+    assert plain.escape_time(level) == pytest.approx(middle, rel=1e-9)
 
 
 @pytest.mark.parametrize("end", [1e-3, 40.0, 1000.0, 1e6])

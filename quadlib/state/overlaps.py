@@ -65,7 +65,7 @@ class Overlaps:
                 "pass M.T if it is transposed."
             )
         eigenvalues = np.linalg.eigvalsh(Q)
-        if eigenvalues[0] < -ROUNDING * max(eigenvalues[-1], 0.0):
+        if eigenvalues[0] < -ROUNDING * eigenvalues[-1]:
             raise ValueError(
                 f"Q must be positive semidefinite, got eigenvalue {eigenvalues[0]:.3g}; "
                 "compute it from weights as W @ W.T / N."

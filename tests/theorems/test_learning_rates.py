@@ -52,11 +52,11 @@ def test_also_with_unequal_teachers_and_label_noise(T, noise):
     assert runs_away(task, 1.003 * runaway, M)
 
 
-@pytest.mark.parametrize("T", [None, [1.5, 0.5]], ids=str)
+@pytest.mark.parametrize("T", [None, [1.5, 0.3, 0.7]], ids=str)
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 @pytest.mark.parametrize("p", [1, 7])
 def test_the_last_plateau(p, noise, T):
-    task = ql.Task(p, 2, T, noise)
+    task = ql.Task(p, 3, T, noise)
     last = ql.learning_rates(task).plateau
     ql.plateau(task, last * (1 - 1e-9))
     with pytest.raises(ql.NoPlateauError):
@@ -64,6 +64,16 @@ def test_the_last_plateau(p, noise, T):
     sphere = ql.learning_rates(task, "spherical")
     assert abs(ql.plateau(task, sphere.plateau, "spherical").escape_rate) < 1e-12
     assert sphere.runaway == math.inf
+
+
+def test_the_plateau_of_the_flow_and_half_of_it():
+    """Without η: q = (p/(p + 2)) tr T/p*, where Φ vanishes at M = 0."""
+    task = ql.Task(4, 2, [1.5, 0.3], 0.2)
+    flow = ql.plateau(task)
+    assert flow.q == pytest.approx(4 / 6 * 0.9, rel=1e-14)
+    assert flow.escape_rate == 0
+    level = ql.plateau(task, 0.1).loss
+    assert ql.escape_level(task, 0.1) == pytest.approx(0.1 + (level - 0.1) / 2, rel=1e-14)
 
 
 @pytest.mark.parametrize(("p", "p_star"), [(2, 2), (5, 2), (64, 64)])
