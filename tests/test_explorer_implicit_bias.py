@@ -42,7 +42,10 @@ def show(explorer, **values):
     [
         ({"p": 1, "p_star": 2}, "p = 1 is less than p* = 2: no zero-loss solution. Raise p."),
         ({"eta": 0.5}, "The learning rate η is too large: no plateau exists. Lower it."),
-        ({"eta": 0.2}, "The learning rate η is above η_c = 0.167: solutions repel. Lower it."),
+        (
+            {"eta": 0.2},
+            "The learning rate η is above its critical value 0.167: solutions repel. Lower it.",
+        ),
         ({"p": 8, "p_star": 4, "log_N": 1.0}, "N must be at least p + p_star = 12"),
     ],
 )

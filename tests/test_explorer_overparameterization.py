@@ -57,7 +57,10 @@ def test_the_late_curve_tends_to_the_law(explorer):
     ("values", "sentence"),
     [
         ({"p": 1}, "p = 1 is less than p* = 2: the loss cannot reach zero."),
-        ({"eta": 0.25}, "The learning rate η is not below η_c = 0.25: solutions repel. Lower it."),
+        (
+            {"eta": 0.25},
+            "The learning rate η is not below its critical value 0.25: solutions repel. Lower it.",
+        ),
         ({"eta": 0.5}, "The learning rate η is too large: the ODE diverges. Lower it."),
         (
             {"eta": 0.5, "constraint": "spherical", "p": 1},

@@ -14,6 +14,9 @@ __all__ = ["Components", "component_loss"]
 RANK_ROUNDING = 1e-13
 """An eigenvalue below this share of the trace is zero: a start given in doubles knows no more."""
 
+BLOW_UP = 1e3
+"""A run has diverged when tr Q exceeds this many times start, teacher and label noise together."""
+
 DIRECT = 1e-6
 """Where E is above this share of T/p*, m tells it precisely enough."""
 
@@ -35,7 +38,8 @@ class Components:
     Units that depend on each other linearly stay so under the free ODE, and equal or opposite
     units under the spherical one. R (p, r) takes them out, so that rounding cannot part them; a
     is the readout of those that are left. E is kept although m tells it: near a solution it is
-    small, a difference of large numbers, and decides the loss.
+    small, a difference of large numbers, and decides the loss. A state is one vector, the rows of
+    F = (m P) and then those of E.
     """
 
     def __init__(
@@ -50,21 +54,36 @@ class Components:
         m, P = left @ m, left @ P @ left.T
         values, vectors = np.linalg.eigh(P)
         values[values < RANK_ROUNDING * np.trace(state.Q)] = 0.0
-        self.shapes = m.shape, P.shape, (len(self.t), len(self.t))
-        self.ends = m.size, m.size + P.size, m.size + P.size + len(self.t) ** 2
+        r, self.k = m.shape
+        self.shape, self.end = (r, r + self.k), r * (r + self.k)
         self.start = self.joined(m, (vectors * values) @ vectors.T, self.misfit(m))
+        # the noise of labels may hold the mean norm at η ν/2
+        self.bound = BLOW_UP * (
+            self.norm(self.start) + self.t.sum() + task.p * eta * task.label_noise
+        )
+        self.largest = 4 * eta * self.a.min() * self.bound
+        # where `derivative` writes, and its parts
+        k, dy, G = self.k, np.empty(len(self.start)), np.empty((r + self.k, r + self.k))
+        dF, dE = self._split(dy)
+        self._out = dy, dF, dE, dF[:, :k], dF[:, k:]
+        self._G = G, G[:k, :k], G[:k, k:], G[k:], G[k:, :k].T
+        self._column = -4 * eta * self.a_column
 
-    def joined(self, *parts: Array) -> Array:
+    def joined(self, m: Any, P: Any, E: Any) -> Array:
         """One vector of m, P and E."""
-        return np.concatenate(parts, axis=None)
+        return np.concatenate([np.hstack([m, P]), E], axis=None)
+
+    def _split(self, y: Float[Array, "*n x"]) -> tuple[Array, Array]:
+        """F and E in one vector, or in each."""
+        lead = y.shape[:-1]
+        F = y[..., : self.end].reshape(lead + self.shape)
+        return F, y[..., self.end :].reshape((*lead, self.k, self.k))
 
     def parts(self, y: Float[Array, "*n x"]) -> list[Any]:
         """The m, P and E in one vector, or in each; symmetric, as they are but for rounding."""
-        (one, two, _), (for_m, for_P, for_E), lead = self.ends, self.shapes, y.shape[:-1]
-        P = y[..., one:two].reshape(lead + for_P)
-        E = y[..., two:].reshape(lead + for_E)
-        symmetric = ((part + part.swapaxes(-1, -2)) / 2 for part in (P, E))
-        return [y[..., :one].reshape(lead + for_m), *symmetric]
+        F, E = self._split(y)
+        symmetric = ((part + part.swapaxes(-1, -2)) / 2 for part in (F[..., self.k :], E))
+        return [F[..., : self.k], *symmetric]
 
     def misfit(self, m: Float[Array, "*n r k"]) -> Float[Array, "*n k k"]:
         """E from m."""
@@ -74,31 +93,41 @@ class Components:
         return np.asarray(E)
 
     def derivative(self, _alpha: float, y: Array) -> Array:
-        """d(m, P, E)/dα, (2.4)."""
-        (one, two, _), (for_m, for_P, for_E) = self.ends, self.shapes
-        m, P, E = y[:one].reshape(for_m), y[one:two].reshape(for_P), y[two:].reshape(for_E)
-        am, Pa = self.a_column * m, P * self.a
-        Pam = P @ am
-        B, Y = m @ E + Pam, m @ am.T + Pa
-        YP = Y @ P
-        s = E.trace() + Pa.trace()
-        rate = -2 * self.eta
-        dm = rate * s * m + 2 * rate * B
-        half = rate * s * P + 2 * rate * YP
+        """d(m, P, E)/dα, (2.4), or FloatingPointError where the norms blow up.
+
+        With K = ((E, mᵀaP), (am, aP)) the trace is s, F K = (B, YP), and E[Δ²] = s² + 2 tr K² + ν.
+        Few calls on small matrices, since each costs as much as thousands of multiplications, and
+        the same vector at every call.
+        """
+        k, rate, (dy, dF, dE, dm, dP) = self.k, -2 * self.eta, self._out
+        G, corner, above, below, left = self._G  # -4η K
+        F, E = y[: self.end].reshape(self.shape), y[self.end :].reshape((k, k))
+        m, P = F[:, :k], F[:, k:]
+        np.multiply(E, 2 * rate, out=corner)
+        np.multiply(F, self._column, out=below)
+        np.matmul(left, P, out=above)
+        trace = float(G.trace())
+        if not abs(trace) <= self.largest:
+            raise FloatingPointError
+        np.matmul(F, G, out=dF)
+        dF += trace / 2 * F
+        half = dP
         if self.noise:
-            own = np.vdot(E, E) + 2 * np.vdot(am, Pam) + np.vdot(Pa, Pa.T)
-            gain = rate**2 * (s * s + 2 * own + self.label_noise) / 2
-            drag, kick = 2 * rate**2 * s, 4 * rate**2
-            half += gain * P + drag * YP + kick * (YP @ Y.T)
-            half += (gain * m + drag * B) @ m.T + kick * (B @ B.T)
-        dP = half + half.T
+            noise = dF @ G
+            own = float(np.vdot(G, G.T))
+            noise += (trace**2 / 8 + own / 4 + rate**2 * self.label_noise / 2) * F
+            half = noise[:, :k] @ m.T
+            half += noise[:, k:]
+            half += dP
+        np.add(half, half.T, out=dP)
         if self.spherical:
             free = dP.diagonal() + 2 * (m * dm).sum(1)
             shrink = free / (2 * ((m * m).sum(1) + P.diagonal()))  # (2.3)
-            dm -= shrink[:, None] * m
-            dP -= shrink[:, None] * P + P * shrink
-        half = am.T @ dm
-        return self.joined(dm, dP, half + half.T)
+            dF -= shrink[:, None] * F
+            dP -= P * shrink
+        half = m.T @ (self.a_column * dm)
+        np.add(half, half.T, out=dE)
+        return dy
 
     def still(self, y: Array, share: float) -> bool:
         """Whether all parts change at less than this share of the fastest rate, or die unseen."""
@@ -128,7 +157,7 @@ class Components:
 
     def across(self, y: Array) -> float:
         """The trace of P."""
-        return float(self.parts(y)[1].trace())
+        return float(y[self.k : self.end : self.shape[1] + 1].sum())
 
     def norm(self, y: Array) -> float:
         """The trace of Q, of each independent unit once."""

@@ -161,7 +161,8 @@ def _warning(task: Task, eta: float, ode: Trajectory, end: float, level: float) 
         return f"{task.p} student unit{'s' * (task.p > 1)} cannot express 3 teacher units."
     critical = critical_learning_rate(task)
     if eta > critical:
-        return f"The learning rate η is above η_c = {number(critical)}: zero loss repels. Lower it."
+        above = f"above its critical value {number(critical)}: zero loss repels"
+        return f"The learning rate η is {above}. Lower it."
     return ""
 
 

@@ -67,7 +67,7 @@ class Setting(NamedTuple):
             return f"p = {p} is less than p* = {p_star}: no zero-loss solution. Raise p."
         critical = critical_learning_rate(self.task)
         if self.eta > critical:
-            what = f"η is above η_c = {number(critical)}: solutions repel"
+            what = f"η is above its critical value {number(critical)}: solutions repel"
             return f"The learning rate {what}. Lower it."
         return ""
 

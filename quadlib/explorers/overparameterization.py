@@ -242,7 +242,7 @@ def _judge(now: _Setting, run: Trajectory) -> tuple[float, str]:
         return level, f"p = {now.p} is less than p* = {now.p_star}: the loss cannot reach zero."
     critical = critical_learning_rate(now.task)
     if now.eta >= critical:
-        what = f"not below η_c = {number(critical)}: solutions repel"
+        what = f"not below its critical value {number(critical)}: solutions repel"
         return level, f"The learning rate η is {what}. Lower it."
     return level, ""
 

@@ -96,7 +96,7 @@ class Setting(NamedTuple):
             return "Fewer student than teacher units: the loss cannot reach zero. Raise p."
         critical = critical_learning_rate(self.task)
         if self.eta > critical:
-            return f"{eta} is above η_c = {number(critical)}: solutions repel. {lower}"
+            return f"{eta} is above its critical value {number(critical)}: solutions repel. {lower}"
         return ""
 
     def runs(self, count: int, first: int = 0) -> Together:

@@ -102,7 +102,7 @@ class LiveFigure:
 
     def words(self, warning: str, computing: bool) -> None:
         """Set the line above the panels; an empty panel tells what it waits for."""
-        self._warning.set_text(warning.replace("η_c", r"$\eta_c$"))
+        self._warning.set_text(warning)
         self._status.set_text("computing…" if computing else "")
         for ax in self.figure.axes:
             if ax not in self._said:
@@ -186,8 +186,11 @@ class LiveFigure:
         pixels = np.asarray(renderer.buffer_rgba())
         if axis is not None:
             pixels[:] = 255
-            axis.draw(renderer)
-            ink = (pixels != 255).any(axis=-1)
+            ours: Any = axis
+            # to place its label `axis.draw` measures every tick's, for nothing if it has a place
+            for part in (axis,) if ours._autolabelpos else (*ours._update_ticks(), ours.label):
+                part.draw(renderer)
+            ink = pixels.view(np.uint32)[..., 0] != 0xFFFFFFFF
             rows, columns = (np.flatnonzero(ink.any(axis=k)) for k in (1, 0))
             if not len(rows):
                 return (slice(0, 0), slice(0, 0)), pixels[:0, :0].copy()
