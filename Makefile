@@ -2,8 +2,8 @@
 # make test       lint, types, import directions, then all tests
 # make lint       only the first three
 # make test-lowest  the tests with the oldest dependencies that pyproject.toml allows
-# make fuzz       a hundred thousand calls and a thousand sequences of moves, drawn anew; CALLS=... of
-#                 each of the 27 public functions
+# make fuzz       a hundred thousand calls (or CALLS=...) of public functions and moves of every
+#                 explorer, drawn anew, and a table of what came of them
 # make bare       explorers over their range and notebooks, without numba, threads and processes
 # make package    wheel and sdist, installed and tried in an environment of their own
 # make upgrade    newest dependencies into constraints.txt, for every Python and system
@@ -59,7 +59,7 @@ test-lowest: $(VENV)/bin/uv
 	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(CORES) --dist loadgroup --ignore=tests/sites $(TESTS)
 
 fuzz: $(VENV)/.dev
-	$(ONE_THREAD) QUADLIB_FUZZ=$(or $(CALLS),4000) $(PY) -m pytest -n $(CORES) tests/fuzz
+	$(ONE_THREAD) $(PY) -m tests.fuzz $(or $(CALLS),100000) $(CORES)
 
 bare: $(VENV)/.dev
 	$(ONE_THREAD) MPLBACKEND=agg $(PY) -m tests.bare

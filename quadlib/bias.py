@@ -148,7 +148,10 @@ def blur_law(task: Task, eta: float, start: Any = None) -> tuple[float, float]:
 
 def _matrices(name: str, value: Any) -> Array:
     """Check one matrix or a stack of them."""
-    return finite_array(name, value, max(2, axes(value)))
+    array = finite_array(name, value, max(2, axes(value)))
+    if 0 in array.shape[-2:]:
+        raise ValueError(f"{name} must have rows and columns, got shape {array.shape}; pass some.")
+    return array
 
 
 def closest_solution(weights: Weights) -> Float[Array, "p N"]:

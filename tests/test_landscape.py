@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import quadlib as ql
@@ -93,6 +93,39 @@ def test_the_spectrum_is_that_of_the_operator_at_any_rank(
     dense = np.linalg.eigvalsh(hessian_operator(weights) @ np.eye(p * N))
     every = np.repeat(spectrum.values, spectrum.multiplicities)
     np.testing.assert_allclose(every, dense, atol=1e-8 * np.abs(dense).max())
+
+
+@given(
+    alone=st.integers(0, 4),
+    seeing=st.integers(0, 3),
+    k=st.integers(1, 3),
+    full=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_a_hessian_of_units_that_can_be_made_orthogonal_splits_into_its_blocks(
+    alone: int, seeing: int, k: int, full: bool, seed: int
+) -> None:
+    """Units mixed by a rotation, of which some can be made orthogonal to each other and to all."""
+    rng, p, N = np.random.default_rng(seed), alone + seeing, alone + seeing + k + 2
+    assume(p > 0)
+    w, E = np.zeros((p, N)), np.linalg.qr(rng.standard_normal((N, N)))[0]
+    w[:seeing, : k + seeing] = rng.standard_normal((seeing, k + seeing))
+    w[seeing:, k + seeing :][:, :alone] = np.diag(rng.uniform(0.5, 2.0, alone))
+    teacher = np.eye(k, N) + full * np.pad(rng.standard_normal((k, k)), ((0, 0), (0, N - k)))
+    O = np.linalg.qr(rng.standard_normal((p, p)))[0]
+    weights = ql.Weights(O @ w @ E.T, teacher @ E.T)
+    spectrum = hessian_spectrum(weights.task(), weights.overlaps, N)
+    dense = np.linalg.eigvalsh(hessian_operator(weights) @ np.eye(p * N))
+    every = np.repeat(spectrum.values, spectrum.multiplicities)
+    np.testing.assert_allclose(every, dense, atol=1e-8 * np.abs(dense).max())
+
+
+def test_blocks_that_do_not_fit_are_refused_and_small_ones_are_not() -> None:
+    task, q = ql.Task(128, 128), ql.plateau(ql.Task(128, 128)).q
+    with pytest.raises(ValueError, match=r"dense block of p \(p \+ p_star\) rows below 8400, got"):
+        hessian_spectrum(task, ql.random_overlaps(task, 10**6, 0), 10**6)
+    flat = ql.Overlaps(q * np.eye(128), np.zeros((128, 128)))
+    assert hessian_spectrum(task, flat, 10**6).index == 128**2
 
 
 @given(

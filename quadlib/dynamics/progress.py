@@ -3,11 +3,14 @@
 import warnings
 from typing import Any
 
+from quadlib.checks import check_flag
+
 __all__ = ["bar"]
 
 
 def bar(progress: bool, total: int, unit: str, done: int = 0) -> Any:
     """Return tqdm's bar, which appears after a second."""
+    hidden = not check_flag("progress", progress)
     with warnings.catch_warnings():
         # Without ipywidgets a notebook gets the bar of a terminal: no need to warn.
         warnings.filterwarnings("ignore", message="IProgress not found")
@@ -16,6 +19,4 @@ def bar(progress: bool, total: int, unit: str, done: int = 0) -> Any:
     class Bar(tqdm):
         monitor_interval = 0  # no thread of its own
 
-    return Bar(
-        total=total, initial=done, unit=unit, unit_scale=True, delay=1.0, disable=not progress
-    )
+    return Bar(total=total, initial=done, unit=unit, unit_scale=True, delay=1.0, disable=hidden)

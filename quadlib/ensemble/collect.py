@@ -24,6 +24,7 @@ __all__ = ["collect"]
 
 Result = TypeVar("Result")
 
+MOST_RUNS = 10**9
 BATCH_SECONDS = 0.2
 POOL_PAYS_SECONDS = 1.0
 
@@ -41,7 +42,7 @@ def collect(
 
     `begin` is a function of the user that draws starts; it stays in this process.
     """
-    number = check_integer("runs", runs, 1)
+    number = check_integer("runs", runs, 1, MOST_RUNS)
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise TypeError(
             f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}; "

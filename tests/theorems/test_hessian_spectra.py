@@ -68,6 +68,8 @@ def test_reference_eigenvalues(case: dict[str, Any]) -> None:
 @given(**sizes)
 @example(p=1, k=1, log_N=0)
 @example(p=8, k=4, log_N=12)
+@example(p=64, k=2, log_N=6)
+@example(p=128, k=128, log_N=12)
 def test_plateau_spectrum(p: int, k: int, log_N: float) -> None:
     """(7.4): the p p* directions of growing overlaps are the only ones downhill."""
     N, task = dimension(p, k, log_N), ql.Task(p, k)
