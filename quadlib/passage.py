@@ -9,7 +9,7 @@ import numpy as np
 from quadlib.shapes import Array, Float
 from quadlib.task import joint_covariance, loss_slope, mean_change
 
-__all__ = ["first_passage", "slope_at"]
+__all__ = ["cubic_root", "first_passage", "slope_at"]
 
 
 def first_passage(
@@ -34,12 +34,12 @@ def first_passage(
         share = np.where(inside, (high - level) / (high - low), 0.0)
         if slope is not None:
             ends = (span * slope(index) / value for index, value in ((i, high), (j, low)))
-            cubic = _cubic_root(np.log(level / high), np.log(low / high), *ends)
+            cubic = cubic_root(np.log(level / high), np.log(low / high), *ends)
             share = np.where(low > 0, cubic, share)
     return np.asarray(np.where(reached, alpha[i] + span * share, math.inf))
 
 
-def _cubic_root(y: Any, end: Any, slope: Any, end_slope: Any) -> Array:
+def cubic_root(y: Any, end: Any, slope: Any, end_slope: Any) -> Array:
     """Where in [0, 1] the cubic from 0 to `end` with these slopes passes `y`, by bisection."""
     left, right = np.zeros_like(y), np.ones_like(y)
     for _ in range(60):

@@ -119,10 +119,6 @@ class Matched:
         tr = (q**2 / self.p**2 - 2 * m**2 / (self.p * self.k)) @ self.many + self.tau2
         return s, s**2 + 2 * tr + self.noise
 
-    def loss(self, y: Array) -> Array:
-        """Return the population loss."""
-        return self.moments(y)[1] / 2
-
     def derivative(self, y: Array) -> Array:
         """Return dy/dα."""
         p, k, eta, (q, m) = self.p, self.k, self.eta, (y[..., 0, :], y[..., 1, :])

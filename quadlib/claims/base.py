@@ -104,9 +104,11 @@ class Claim:
         return Table((self, finding) for finding in self.measure(effort))
 
 
-def shown_in(notebook: str) -> Callable[[str, str], Callable[[Measure], Claim]]:
-    """Return what turns a generator of findings into a `Claim` of this notebook."""
-    return lambda name, statement: lambda measure: Claim(name, statement, notebook, measure)
+def shown_in(notebook: str) -> Callable[[str], Callable[[Measure], Claim]]:
+    """Return what makes a claim of a name and a generator of findings with the statement."""
+    return lambda name: (
+        lambda measure: Claim(name, " ".join((measure.__doc__ or "").split()), notebook, measure)
+    )
 
 
 class Table:

@@ -5,8 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.claims.base import Effort, Finding, Method, shown_in
-from quadlib.claims.measure import escapes, exponent, mean, of_sample, rms, sgd, spread, where
+from quadlib.claims.base import Effort, Finding, shown_in
+from quadlib.claims.measure import (
+    by,
+    escapes,
+    exponent,
+    mean,
+    of_sample,
+    repeated,
+    rms,
+    sgd,
+    spread,
+    where,
+)
 from quadlib.dynamics.ode import drift, integrate
 from quadlib.escape import escape_law
 from quadlib.shapes import Array
@@ -24,18 +35,17 @@ def _distance(run: Any, ode: Any) -> Array:
     return np.asarray(np.sqrt(square.mean(-1)))
 
 
-@claim("C1", "In high dimension one-pass SGD follows closed ODEs for the overlap matrices.")
+@claim("C1")
 def C1(effort: Effort) -> Iterator[Finding]:
-    """Distance against N, what the ODE misses without its η² term, and the mean of a step."""
-    more = 10 if effort == "full" else 1
-    task, eta, sizes = Task(4, 2), 0.05, (300, 1000, 3000)
+    """In high dimension one-pass SGD follows closed ODEs for the overlap matrices."""
+    more, task, eta, sizes = repeated(effort), Task(4, 2), 0.05, (300, 1000, 3000)
     start = random_overlaps(task, 40, 1)  # of order one, the same for every N
     how: dict[str, Any] = dict(alpha=np.linspace(0.0, 30.0, 61), start=start)
     ode, flow = (
         integrate(task, start, eta=eta, alpha=how["alpha"], gradient_noise=noise, rtol=1e-10)
         for noise in (True, False)
     )
-    chains = [sgd(task, eta, N, 60 * more, "chain", 4, **how) for N in sizes]
+    chains = [sgd(task, eta, N, 60 * more, 4, **how) for N in sizes]
     near, far = [_distance(runs, ode) for runs in chains], _distance(chains[-1], flow)
     # D² is a series in 1/N; its second term is below 2 % of the first from N = 300 on
     yield Finding(
@@ -63,33 +73,30 @@ def C1(effort: Effort) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@claim(
-    "random start", "From a random start the ODE's error in the escape time does not shrink with N."
-)
+@claim("random start")
 def random_start(effort: Effort) -> Iterator[Finding]:
-    """Escape times of SGD from one start of typical size, where the ODE has a single one."""
-    more, task, eta = (10 if effort == "full" else 1), Task(4, 1), 0.1
+    """From a random start the ODE's error in the escape time does not shrink with N."""
+    task, eta = Task(4, 1), 0.1
+    # SGD from one start of typical size, of which the ODE has a single escape time
     law, j = escape_law(task, 10**6, eta), np.array([2.0, 0.0, 0.0, 0.0])
     # M grows from j + √ε J instead of j, |j|² = p: the lead is the logarithm of its length
     J = np.random.default_rng(0).standard_normal((10**6, 4)) * np.sqrt(law.v_eff - 1)
     leads = np.log(np.linalg.norm(j + J, axis=1) / 2) / law.rate
-    cases: tuple[tuple[int, int, Method], ...] = (
-        (1000, 400, "chain"), (3000, 400, "chain"), (10**8, 1600, "diffusion")
-    )  # fmt: skip
-    for N, runs, method in cases:
+    for N, runs in ((1000, 400), (3000, 400), (10**8, 1600)):
         start, alpha = Overlaps(np.eye(4), j[:, None] / np.sqrt(N)), np.linspace(0, 60, 1201)
         ode = integrate(task, start, eta=eta, alpha=alpha, rtol=1e-9).escape_time()
-        found = ode - escapes(task, eta, N, runs * more, method, 7, start=start)
+        found = ode - escapes(task, eta, N, runs * repeated(effort), 7, start=start)
         name = f"lead of SGD over the ODE of the same start, {where(task, eta, N)} (rival: 0)"
-        yield of_sample(f"spread of the {name}", leads.std(), found, 0.04, method, 0.0, spread)
-    yield of_sample(f"mean {name}", leads.mean(), found, 0.04, method, 0.0)
+        yield of_sample(f"spread of the {name}", leads.std(), found, 0.04, by(N), 0.0, spread)
+    yield of_sample(f"mean {name}", leads.mean(), found, 0.04, by(N), 0.0)
 
 
-@claim("one law", "The overlap chain has the law of SGD on N-dimensional vectors, for every N.")
+@claim("one law")
 def one_law(effort: Effort) -> Iterator[Finding]:
-    """Share of runs that diverge, and the loss, at an N so small that the ODE is far off."""
-    task, eta, N, runs = Task(2, 1), 0.1, 10, 40_000 if effort == "full" else 4000
-    literal, chain = (sgd(task, eta, N, runs, m, 8, alpha=[15.0]) for m in ("weights", "chain"))
+    """The overlap chain has the law of SGD on N-dimensional vectors, for every N."""
+    # At an N so small that the ODE is far off
+    task, eta, N, runs = Task(2, 1), 0.1, 10, 4000 * repeated(effort)
+    literal, chain = (sgd(task, eta, N, runs, 8, method=m, alpha=[15.0]) for m in ("weights", None))
     starts = [random_overlaps(task, N, (8, i)) for i in range(100)]
     odes = [integrate(task, there, eta=eta, alpha=[15.0], rtol=1e-6).loss for there in starts]
     loss = [np.minimum(x, 1.0)[:, 0] for x in (literal.loss, chain.loss, np.array(odes))]

@@ -1,4 +1,4 @@
-"""What the measurements share: statistics with their errors, times of escape, thresholds."""
+"""What the measurements share: statistics with their errors, runs of SGD, thresholds."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.claims.base import Finding, Method
+from quadlib.claims.base import Effort, Finding, Method
 from quadlib.dynamics.ode import integrate
 from quadlib.ensemble import ensemble, escape_times
 from quadlib.notation import number
@@ -15,8 +15,6 @@ from quadlib.shapes import Array
 from quadlib.state import Overlaps
 from quadlib.task import Task
 from quadlib.trajectory import DivergenceError
-
-_METHODS: dict[Method, Any] = dict(weights="weights", chain="overlaps", diffusion="diffusion")
 
 
 def mean(sample: Array) -> tuple[float, float]:
@@ -53,14 +51,24 @@ def of_sample(
     return Finding(quantity, predicted, value, error, slack * abs(predicted), method, rival)
 
 
+def repeated(effort: Effort, full: int = 10) -> int:
+    """By how much the runs are multiplied in full."""
+    return full if effort == "full" else 1
+
+
+def by(N: float) -> Method:
+    """How SGD is simulated in N dimensions, if nothing else is said."""
+    return "chain" if N < 10**5 else "diffusion"
+
+
 def sgd(
-    task: Task, eta: float, N: int, runs: int, method: Method, *seed: int, of: Any = ensemble,
-    **how: Any,
+    task: Task, eta: float, N: int, runs: int, *seed: int, method: Method | None = None,
+    of: Any = ensemble, **how: Any,
 ) -> Any:  # fmt: skip
     """Runs of SGD, or what `of` says of them; size, learning rate and task are in the seed."""
-    seeds = (*seed, N, round(1e6 * eta), task.p, task.p_star)
-    how |= dict(eta=eta, N=N, runs=runs, method=_METHODS[method], seed=seeds, progress=False)
-    return of(task, **how)
+    method, seeds = method or by(N), (*seed, N, round(1e6 * eta), task.p, task.p_star)
+    how |= dict(eta=eta, N=N, runs=runs, seed=seeds, progress=False)
+    return of(task, **how, method="overlaps" if method == "chain" else method)
 
 
 escapes: Callable[..., Array] = partial(sgd, of=escape_times)

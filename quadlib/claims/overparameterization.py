@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib.claims.base import Effort, Finding, Method, shown_in
-from quadlib.claims.measure import escapes, mean, of_sample, sgd, turning, where
+from quadlib.claims.base import Effort, Finding, shown_in
+from quadlib.claims.measure import by, escapes, mean, of_sample, repeated, sgd, turning, where
 from quadlib.dynamics.flow import gradient_flow
 from quadlib.dynamics.ode import integrate
 from quadlib.escape import escape_law
@@ -34,42 +34,42 @@ def _scale(p: int) -> float:
     return float(p * _K * law.v_eff * (level.loss - run.loss[0]) / (gain * (M**2).sum()))
 
 
-@claim(
-    "C2",
-    "The loss leaves the plateau as L_plateau − L = A e^{2rα}: 2r is 8η/p* for every p to first "
-    "order in η; overparameterization changes A, and so only modestly the escape.",
-)
+@claim("C2")
 def C2(effort: Effort) -> Iterator[Finding]:
-    """Rate and prefactor of the loss of SGD from random starts, before M feeds back on itself."""
-    more = 7 if effort == "full" else 1
-    cases: list[tuple[int, int, int, Method]] = [
-        *((p, 10**4, runs, "chain") for p, runs in ((4, 80), (2, 160), (8, 40))),
-        *((p, 10**10, runs, "diffusion") for p, runs in ((2, 160), (8, 80), (32, 60))),
-    ]
+    """The loss leaves the plateau as L_plateau − L = A e^{2rα}: 2r is 8η/p* for every p to first
+    order in η; overparameterization changes A, and so only modestly the escape.
+    """
+    more, small_N, large_N = repeated(effort, 7), 10**4, 10**10
+    cases = [(p, small_N, runs) for p, runs in ((4, 80), (2, 160), (8, 40))]
+    cases += [(p, large_N, runs) for p, runs in ((2, 160), (8, 80), (32, 60))]
     if more > 1:
-        cases += [(p, 10**4, 50, "chain") for p in (16, 32)]
-        cases += [(p, 10**10, 100, "diffusion") for p in (4, 16)]
-    for p, N, runs, method in cases:
-        task, exact = Task(p, _K), method == "chain"
+        cases += [(16, small_N, 50), (32, small_N, 50), (4, large_N, 200), (16, large_N, 100)]
+    at_p_star = _scale(_K)
+    for p, N, runs in cases:
+        # SGD from random starts, before M feeds back on itself
+        task, exact = Task(p, _K), N == small_N
         level, law, scale = plateau(task, _ETA), escape_law(task, 10**6, _ETA), _scale(p)
-        small = np.array([1.5e-3, 6e-3] if exact else [1e-4, 4e-4])
-        alpha = np.log(small * N / scale) / (2 * level.escape_rate)
+        drops = np.array([1.5e-3, 6e-3] if exact else [1e-4, 4e-4])
+        alpha = np.log(drops * N / scale) / (2 * level.escape_rate)
         # What the norms have not yet forgotten is that of the ODE at M = 0
         rest = integrate(task, Overlaps(np.eye(p), np.zeros((p, _K))), eta=_ETA, alpha=alpha).loss
-        early, late = (rest - sgd(task, _ETA, N, runs * more, method, 11, alpha=alpha).loss).T
+        early, late = (rest - sgd(task, _ETA, N, runs * more, 11, alpha=alpha).loss).T
         ratio = late.mean() / early.mean()
         error = float(np.std(late - ratio * early, ddof=1) / late.mean() / np.sqrt(len(late)))
         rate, span = 2 * level.escape_rate, float(alpha[1] - alpha[0])
         name, slack = where(task, _ETA, N), (0.04 if exact else 0.005)  # no longer linear in M²
-        rival = (8 * _ETA / p if p > _K else None) if exact else 8 * _ETA / _K
+        said, rival = "8η/p*", 8 * _ETA / _K
+        if exact:
+            said, rival = ("p for p*", 8 * _ETA / p) if p > _K else ("r, as M", rate / 2)
         yield Finding(
-            f"rate 2r of the loss, {name} (rival: {'p in place of p*' if exact else '8η/p*'})",
-            rate, float(np.log(ratio)) / span, error / span, rate * slack, method, rival,
+            f"rate 2r of the loss, {name} (rival: {said})", rate, float(np.log(ratio)) / span,
+            error / span, rate * slack, by(N), rival,
         )  # fmt: skip
+        others = {2: ("q = 1", 2 * law.v_eff), 4: ("one overlap", scale / (4 * _K))}
+        said, rival = others.get(p, ("p/p* times as at p*", at_p_star * p / _K))
         yield of_sample(
-            f"A N, {name} (rival: {'q = 1' if p == _K else 'as at p = p*'})", scale,
-            late * N * np.exp(-rate * alpha[1]), slack, method,
-            {2: 2 * law.v_eff, 32: _scale(_K)}.get(p),
+            f"A N, {name} (rival: {said})", scale, late * N * np.exp(-rate * alpha[1]), slack,
+            by(N), rival,
         )  # fmt: skip
 
 
@@ -79,37 +79,29 @@ def _offset(p: int, eta: float) -> float:
     return 2 * law.rate * law.mean - float(np.log(10**8))
 
 
-@claim(
-    "prefactor",
-    "At fixed p* the escape times of all p collapse: 2r⟨α_esc⟩ = ln N + b(p), b predicted.",
-)
+@claim("prefactor")
 def prefactor(effort: Effort) -> Iterator[Finding]:
-    """The offset b(p) at two N; that of twice as many units is told from it."""
-    eta, more = 0.1, 5 if effort == "full" else 1
-    cases: list[tuple[int, int, int, Method]] = [
-        (2, 3000, 240, "chain"), (4, 3000, 460, "chain"), (8, 10**11, 1000, "diffusion")
-    ]  # fmt: skip
+    """At fixed p* the escape times of all p collapse: 2r⟨α_esc⟩ = ln N + b(p), b predicted."""
+    eta, more = 0.1, repeated(effort, 5)
+    cases = [(2, 3000, 240), (4, 3000, 460), (8, 10**11, 1000)]
     if more > 1:
-        cases += [(8, 3000, 600, "chain"), (16, 10**11, 600, "diffusion")]
-    for p, N, runs, method in cases:
+        cases += [(8, 3000, 600), (16, 10**11, 600)]
+    for p, N, runs in cases:
         task = Task(p, _K)
         rate = 2 * plateau(task, eta).escape_rate
-        found, error = mean(escapes(task, eta, N, runs * more, method, 12))
+        found, error = mean(escapes(task, eta, N, runs * more, 12))
         yield Finding(
             f"b = 2r⟨α_esc⟩ − ln N, {where(task, eta, N)} (rival: b(2p))", _offset(p, eta),
-            rate * found - float(np.log(N)), rate * error, 0.02 if N < 10**5 else 0.01, method,
+            rate * found - float(np.log(N)), rate * error, 0.02 if N < 10**5 else 0.01, by(N),
             _offset(2 * p, eta),
         )  # fmt: skip
 
 
-@claim(
-    "late times",
-    "Without surplus units the loss dies exponentially, with them as 1/α²; for p < p* never.",
-)
+@claim("late times")
 def late_times(effort: Effort) -> Iterator[Finding]:
-    """Rates, prefactors and floors of flow and ODE against their closed forms."""
+    """Without surplus units the loss dies exponentially, with them as 1/α²; for p < p* never."""
     eta = 0.1
-    for p in range(_K, 13 if effort == "full" else 5):
+    for p in (2, 3, 4, 6, 8, 12) if effort == "full" else (2, 3, 4):
         # Q = I: surplus units die alike, and L tends to its law as fast as it can
         task, start = Task(p, _K), Overlaps(np.eye(p), 0.2 * random_overlaps(Task(p, _K), 50, 1).M)
         for noise in (False, True):
@@ -121,13 +113,11 @@ def late_times(effort: Effort) -> Iterator[Finding]:
             run = integrate(task, start, eta=eta, alpha=alpha, gradient_noise=noise, rtol=1e-11)
             first, last = run.loss
             if law.rate is not None:
-                rate = float(np.log(first / last)) * law.rate / 4
-                name = f"rate of the exponential, {name}"
-                yield Finding(name, law.rate, rate, 0.0, 0.01 * rate, "ODE", bare.rate)
-            elif law.prefactor is not None:  # (α − α0)² L tends to C as 1/α
-                C = float(((last**-0.5 - first**-0.5) / 5e3) ** -2)
-                yield Finding(f"L α², {name}", law.prefactor, C, 0.0, 0.01 * C, "ODE",
-                              bare.prefactor)  # fmt: skip
+                found, said = float(np.log(first / last)) * law.rate / 4, "rate of the exponential"
+            else:  # (α − α0)² L tends to C as 1/α
+                found, said = float(((last**-0.5 - first**-0.5) / 5e3) ** -2), "L α²"
+            predicted, rival = (x.rate or x.prefactor or 0.0 for x in (law, bare))
+            yield Finding(f"{said}, {name}", predicted, found, 0.0, 0.01 * found, "ODE", rival)
     for p, k in ((1, 2), (1, 4), (3, 4)):
         end = gradient_flow(Task(p, k), random_overlaps(Task(p, k), 10**4, 0), eta=eta, alpha=1500)
         yield Finding(
@@ -137,10 +127,11 @@ def late_times(effort: Effort) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-@claim("critical", "The critical learning rate p*/(2(p* + 2)) does not depend on p.")
+@claim("critical")
 def critical(effort: Effort) -> Iterator[Finding]:
-    """Where the ODE turns from decay to growth near a solution."""
+    """The critical learning rate p*/(2(p* + 2)) does not depend on p."""
     for k, p in ((1, 1), (1, 4), (2, 2), (2, 3), (2, 16 if effort == "full" else 8)):
+        # Where the ODE turns from decay to growth near a solution
         task, O = Task(p, k), np.eye(p, k)
         near = Overlaps((p / k + 1e-6) * O @ O.T, np.sqrt(p / k) * O)
 
@@ -151,22 +142,22 @@ def critical(effort: Effort) -> Iterator[Finding]:
         predicted = critical_learning_rate(task)
         # Far from the root the error leaves its linear stage within α = 200
         measured = turning(0.45 * k / (k + 2), 0.52 * k / (k + 2), 1e-5, grows)
+        said, rival = ("p for p*", p / (2 * (p + 2))) if p > k else ("p*/4: 4ηT/p* = 1", k / 4)
         yield Finding(
-            f"η_c, p = {p}, p* = {k} (rival: p in place of p*)", predicted, measured,
-            0.0, 1e-4 * predicted, "ODE", p / (2 * (p + 2)) if p > k else None,
+            f"η_c, p = {p}, p* = {k} (rival: {said})", predicted, measured, 0.0,
+            1e-4 * predicted, "ODE", rival,
         )  # fmt: skip
 
 
-@claim("sphere", "Fixed norms raise the plateau to 1/p + 1/p*, and leave the logarithm of N.")
+@claim("sphere")
 def spherical(effort: Effort) -> Iterator[Finding]:
-    """Escape times of SGD with fixed norms, and growth and level of the ODE."""
-    cases: tuple[tuple[int, int, Method], ...] = ((2, 3000, "chain"), (4, 10**10, "diffusion"))
-    for p, N, method in cases:
-        task, eta, runs = Task(p, _K), 0.1, 3000 if effort == "full" else 300
+    """Fixed norms raise the plateau to 1/p + 1/p*, and leave the logarithm of N."""
+    for p, N in ((2, 3000), (4, 10**10)):
+        task, eta, runs = Task(p, _K), 0.1, 300 * repeated(effort)
         law, free = escape_law(task, N, eta, "spherical"), escape_law(task, N, eta)
-        times = escapes(task, eta, N, runs, method, 13, constraint="spherical")
+        times = escapes(task, eta, N, runs, 13, constraint="spherical")
         name = f"⟨α_esc⟩, {where(task, eta, N)} (rival: free norms)"
-        yield of_sample(name, law.mean, times, 0.01, method, free.mean)
+        yield of_sample(name, law.mean, times, 0.01, by(N), free.mean)
     for p in (2, 4, 8):
         task, alpha = Task(p, _K), np.array([50.0, 100.0])
         start = Overlaps(np.eye(p), 1e-9 * np.random.default_rng(1).standard_normal((p, _K)))

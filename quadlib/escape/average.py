@@ -1,12 +1,13 @@
-"""Averages over random starts: where to start, and with what error."""
+"""Averages over random starts: of few starts by the ODE, of many by a polynomial fitted to it."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from quadlib.shapes import Array
 
-__all__ = ["PARTS", "moments", "regressed", "saturation", "starts"]
+__all__ = ["PARTS", "Average", "average", "matrices", "of_matrices", "of_spectra", "spectra"]
 
 PARTS = 8
 """Independent parts of a set of starts; their spread is the error of an average."""
@@ -14,70 +15,148 @@ PARTS = 8
 _ROOTS = np.sqrt([2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53])
 
 
-def starts(p: int, k: int, draws: int, whole: bool) -> tuple[Array, Array]:
-    """Return Gaussian p × k matrices in `PARTS` parts, and one more Gaussian number each.
+def _numbers(draws: int, normals: int, freedom: Array) -> tuple[Array, Array]:
+    """Return Gaussian and chi-square numbers of these degrees of freedom, one row for each.
 
-    If not `whole`, the factor R of their QR decomposition stands for them: units may be rotated.
     Few dimensions are filled evenly: Kronecker's sequence, a random shift for each part.
     """
     from scipy.special import gammaincinv, ndtri
 
+    rng, freedom = np.random.default_rng((draws, normals, len(freedom))), freedom[:, None]
+    if normals + len(freedom) > len(_ROOTS):
+        shape = len(freedom), draws
+        return rng.standard_normal((normals, draws)), 2 * rng.standard_gamma(freedom / 2, shape)
+    u = rng.random((PARTS, 1, normals + len(freedom)))
+    u = u + np.outer(np.arange(draws // PARTS), _ROOTS[: u.shape[2]])
+    u = np.abs(2 * (u % 1.0) - 1).reshape(draws, -1).T.clip(1e-12, 1 - 1e-12)
+    return ndtri(u[:normals]), 2 * gammaincinv(freedom / 2, u[normals:])
+
+
+class Spectra(NamedTuple):
+    """Squares of bidiagonal matrices B: the diagonal, (n, e), beside it, (n, e − 1); and numbers.
+
+    The singular values are those of Gaussian p × k matrices. Or there is nothing beside the
+    diagonal, which is that of R in their QR decomposition.
+    """
+
+    diagonal: Array
+    beside: Array
+    more: Array
+    entries: int
+
+    def values(self, chosen: Any = slice(None)) -> Array:
+        """Singular values of B, the largest first, or its diagonal."""
+        if not self.beside.any():
+            return np.asarray(np.sqrt(self.diagonal[chosen]))
+        e = np.arange(self.diagonal.shape[1])
+        B = np.zeros((len(self.diagonal[chosen]), len(e), len(e)))
+        B[:, e, e] = np.sqrt(self.diagonal[chosen])
+        B[:, e[1:], e[:-1]] = np.sqrt(self.beside[chosen])
+        return np.asarray(np.linalg.svd(B, compute_uv=False))
+
+
+def spectra(p: int, k: int, draws: int, alike: bool) -> Spectra:
+    """Spectra of Gaussian p × k matrices, or, if teacher units are not alike, diagonals of R."""
     e = min(p, k)
-    entries = p * k if whole else e * k - e * (e - 1) // 2
-    u = np.random.default_rng((p, k, draws)).random((PARTS, draws // PARTS, entries + 1))
-    if entries < len(_ROOTS):
-        u = u[:, :1] + np.outer(np.arange(draws // PARTS), _ROOTS[: entries + 1])
-        u = np.abs(2 * (u % 1.0) - 1)
-    more, *G = ndtri(u := u.reshape(draws, -1).T.clip(1e-12, 1 - 1e-12))
+    freedom = (max(p, k) if alike else p) - np.arange(e)
+    freedom = np.concatenate([freedom, np.arange(e - 1, 0, -1) * alike])
+    more, squares = _numbers(draws, 1, np.maximum(freedom, 1))
+    return Spectra(squares[:e].T, alike * squares[e:].T, more[0], int(freedom.sum()))
+
+
+def matrices(p: int, k: int, draws: int, whole: bool) -> tuple[Array, Array]:
+    """Gaussian p × k matrices, or (units may be rotated) the R of their QR; Gaussian numbers."""
     if whole:
+        (more, *G), _ = _numbers(draws, p * k + 1, np.zeros(0))
         return np.stack(G, -1).reshape(-1, p, k), more
+    e = min(p, k)
+    upper = np.triu_indices(e, 1, k)
+    (more, *G), squares = _numbers(draws, 1 + len(upper[0]), np.asarray(p - np.arange(e)))
     R = np.zeros((draws, e, k))
-    for i in range(e):  # χ of p − i degrees of freedom on the diagonal
-        R[:, i, i] = np.sqrt(2 * gammaincinv((p - i) / 2, u[1 + i]))
-    R[:, *np.triu_indices(e, 1, k)] = np.array(G[e:]).T
+    R[:, np.arange(e), np.arange(e)] = np.sqrt(squares).T
+    R[:, *upper] = np.array(G).reshape(-1, draws).T
     return R, more
 
 
-def saturation(m: Array, growth: Array, t: Array) -> Array:
-    """Return when half is lost in units that grow alike and saturate each for itself.
+def of_spectra(spectra: Spectra, x: Array) -> Array:
+    """Logarithms of length, det BBᵀ, and det(I + x BBᵀ) for each column of x, (e, m)."""
+    diagonal, beside = spectra.diagonal, spectra.beside
+    length = np.log(diagonal.sum(1) + beside.sum(1)) / 2
+    if len(x) == 1:
+        return np.asarray(length[:, None])
+    D = 1 + np.outer(diagonal[:, 0], x[0])
+    found = np.log(D)
+    for i in range(1, len(x)):
+        off = np.outer(diagonal[:, i - 1] * beside[:, i - 1], x[i] * x[i - 1])
+        D = 1 + np.outer(diagonal[:, i] + beside[:, i - 1], x[i]) - off / D
+        found += np.log(D)
+    return np.column_stack([length, found, np.log(diagonal).sum(1)])
 
-    On the sphere, to leading order, the components m_i of unit i along the teachers grow as
-    a = e^{growth X} m_i and are a/√(1 + |a|²). Scaling m by e^{-c} adds c/growth to X. This X
-    follows the time of the full ODE closely, and costs little.
+
+def of_matrices(G: Array, grown: Array, t: Array, whole: bool) -> Array:
+    """Length of each matrix and what says how it goes on after it has grown by factors (n, k).
+
+    Free, log det(I + GᵀG). On the sphere, where each unit saturates for itself, the loss of
+    units that do, and invariants of the fourth and sixth degree of the shape.
     """
-    low, high, p = np.zeros(len(m)), np.full(len(m), 40.0), m.shape[1]
-    for _ in range(22):
-        X = (low + high) / 2
-        a = m * np.exp(X[:, None] * growth)[:, None]
+    _, p, k = G.shape
+    e, W, length = min(p, k), G.swapaxes(1, 2) @ G / p, np.linalg.norm(G, axis=(1, 2))
+    factors = np.linalg.cholesky(W[:, :e, :e]) if whole else G[:, :, :e]
+    found = [np.log(length), *np.log(np.diagonal(factors, axis1=1, axis2=2).T)]
+    for factor in grown:
+        a = G * factor
+        if not whole:
+            found.append(np.linalg.slogdet(np.eye(k) + a.swapaxes(1, 2) @ a)[1])
+            continue
         a /= np.sqrt(1 + np.einsum("npk,npk->np", a, a))[..., None]
-        b = a.swapaxes(1, 2) @ a / p - t
-        above = np.einsum("nij,nij->n", b, b) > (t**2).sum() / 2
-        low, high = np.where(above, X, low), np.where(above, high, X)
-    return np.asarray(low + high) / 2
+        b = a.swapaxes(1, 2) @ a / p - np.diag(t)
+        found.append(np.log(np.einsum("nij,nij->n", b, b)))
+    if whole:
+        G = G * (math.sqrt(p * k) / length)[:, None, None]
+        r, W = np.einsum("npk,npk->np", G, G), W * (p * k / length**2)[:, None, None]
+        V, WW = G.swapaxes(1, 2) @ (r[..., None] * G) / p, W @ W
+        found += [np.einsum("nij,nij->n", A, B) for A, B in ((W, W), (WW, W), (V, W))]
+        found += [np.einsum("nii->n", V), (r**3).mean(1), np.log(r).mean(1)]
+    return np.array(found).T
 
 
-def moments(times: Array) -> tuple[float, float, float, float]:
-    """Mean and variance of the finite times, and their errors, from `PARTS` parts."""
-    parts = np.ma.masked_invalid(times.reshape(PARTS, -1))
-    mean, var = np.asarray(parts.mean(1)), np.asarray(parts.var(1, ddof=1))
-    mean_error, var_error = (float(x.std(ddof=1)) / math.sqrt(PARTS) for x in (mean, var))
-    return float(mean.mean()), float(var.mean()), mean_error, var_error
+class Average(NamedTuple):
+    """Mean and variance over starts, their errors, and a sample of that law."""
+
+    mean: float
+    var: float
+    mean_error: float
+    var_error: float
+    sample: Array
 
 
-def regressed(y: Array, controls: list[tuple[Array, Array]]) -> tuple[float, float, float, float]:
-    """Mean and variance of y, and their errors, from a control of which there are many more."""
-    best, x, many = -1.0, y, y
-    for some, all_of_them in controls:
-        both = np.isfinite(some) & np.isfinite(y)
-        match = abs(np.corrcoef(some[both], y[both])[0, 1]) if some[both].std() > 0 else 0.0
-        if match > best:
-            best, x, many = match, some, all_of_them
-    both = np.isfinite(x) & np.isfinite(y)
-    x, y = x[both], y[both]
-    slope = float(np.cov(x, y)[0, 1] / x.var(ddof=1))
-    rest, (mean, var, mean_error, var_error) = y - slope * x, moments(many)
-    n, r = len(y), float(rest.var(ddof=1))
-    of_rest = float(((rest - rest.mean()) ** 2).std()) / math.sqrt(n)
-    var_error = math.hypot(slope**2 * var_error, of_rest, 2 * abs(slope) * math.sqrt(var * r / n))
-    mean_error = math.hypot(slope * mean_error, math.sqrt(r / n))
-    return float(rest.mean()) + slope * mean, r + slope**2 * var, mean_error, var_error
+def average(y: Array, few: Array, many: Array, entries: int) -> Average:
+    """Average y, known for a few starts, with what is known of these and of many more.
+
+    A polynomial is fitted to y and averaged over the many; what it misses over the few. The first
+    column is the logarithm of a Gaussian's length, of `entries`, the moments of which are exact.
+    """
+    from scipy.special import digamma, polygamma
+
+    centre, scale = many.mean(0), many.std(0) + 1e-300
+    few, many, n = (few - centre) / scale, (many - centre) / scale, len(y)
+    rows, columns = np.triu_indices(few.shape[1])
+    if len(rows) > n / 4:  # fewer terms
+        rows = columns = np.arange(few.shape[1] if 8 * few.shape[1] < n else 0)
+    few, many = (np.hstack([x, x[:, rows] * x[:, columns]]) for x in (few, many))
+    few, many = (np.insert(x, 0, 1.0, axis=1) for x in (few, many))
+    weights = np.linalg.lstsq(few, y, rcond=1e-5)[0]
+    fit, fits = few @ weights, np.clip(many @ weights, y.min() - y.std(), y.max() + y.std())
+    length, rest = many[:, 1] * scale[0] + centre[0], y - fit
+    exact, variance = (digamma(entries / 2) + math.log(2)) / 2, polygamma(1, entries / 2) / 4
+    slope = float(np.cov(length, fits)[0, 1] / length.var(ddof=1))
+    others = fits - slope * (length - exact)
+    mean = float(others.mean())
+    var = float(others.var(ddof=1) + slope**2 * variance + rest @ rest / n)
+    square = rest**2 + 2 * rest * (fit - mean)
+    errors = [x.reshape(PARTS, -1).mean(1).std(ddof=1) for x in (others, (others - mean) ** 2)]
+    mean_error, var_error = (
+        float(math.hypot(x / math.sqrt(PARTS), z.std() / math.sqrt(n - min(n - 1, few.shape[1]))))
+        for x, z in zip(errors, (rest, square), strict=True)
+    )
+    return Average(mean, var, mean_error, var_error, fits + np.resize(rest, len(fits)))

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Generator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from quadlib.checks import Constraint
+from quadlib.passage import cubic_root
 from quadlib.shapes import Array
 from quadlib.task import Task
 from quadlib.thresholds import Matched
@@ -22,79 +23,100 @@ class Passages(NamedTuple):
 
 
 class Block:
-    """The ODE of e units that M reaches, in full, and of the norm of the others."""
+    """The ODE of e units that M reaches, in full, and of the norm of the others.
+
+    A state has shape (n, e, e + k + 1): Q, M for a diagonal T, the largest first, and that norm.
+    """
 
     def __init__(self, task: Task, eta: float, constraint: Constraint, e: int) -> None:
         self.task, self.eta, self.e, self.surplus = task, eta, e, task.p - e
-        self.t = np.diag(np.linalg.eigvalsh(task.T)[::-1])
+        self.t = np.linalg.eigvalsh(task.T)[::-1] / task.p_star
         self.spherical = constraint == "spherical"
         self.A = np.repeat([1 / task.p, -1 / task.p_star], [e, task.p_star])
 
     def start(self, q: Array, M: Array) -> Array:
-        """Return the states Q = q I and M, T diagonal, the largest first."""
-        Q = q[:, None, None] * np.eye(self.e)
-        return np.hstack([np.concatenate([Q, M], 2).reshape(len(M), -1), q[:, None]])
+        """Return the states Q = q I and M."""
+        norms = np.broadcast_to(q[:, None, None], (len(q), self.e, 1))
+        return np.concatenate([norms * np.eye(self.e), M, norms], 2)
 
-    def moments(self, y: Array) -> tuple[Array, Array, Array, Array]:
-        """Return C, CA, s and E[Δ²]."""
-        e, q0 = self.e, y[:, -1]
-        top = y[:, :-1].reshape(len(y), e, -1)
-        t = np.broadcast_to(self.t, (len(y), *self.t.shape))
-        C = np.concatenate([top, np.concatenate([top[:, :, e:].swapaxes(1, 2), t], 2)], 1)
-        CA = C * self.A
-        s = np.einsum("naa->n", CA) + self.surplus * q0 / self.task.p
-        tr = np.einsum("nab,nba->n", CA, CA) + self.surplus * (q0 / self.task.p) ** 2
-        return C, CA, s, s**2 + 2 * tr + self.task.label_noise
-
-    def loss(self, y: Array) -> Array:
-        """Return the population loss."""
-        return self.moments(y)[-1] / 2
+    def moments(self, y: Array) -> tuple[Array, Array]:
+        """Return s and E[Δ²], (1.7)."""
+        p, e = self.task.p, self.e
+        Q, M, x = y[:, :, :e], y[:, :, e:-1], y[:, 0, -1] / p
+        s = np.einsum("nii->n", Q) / p + self.surplus * x - self.t.sum()
+        MM, QQ = np.einsum("nij,nij->n", M, M), np.einsum("nij,nij->n", Q, Q)
+        tr = QQ / p**2 - 2 * MM / (p * self.task.p_star) + self.surplus * x**2 + self.t @ self.t
+        return s, s**2 + 2 * tr + self.task.label_noise
 
     def derivative(self, y: Array) -> Array:
         """Return dy/dα, (2.1)-(2.3)."""
-        e, eta, q0 = self.e, self.eta, y[:, -1]
-        C, CA, s, square = self.moments(y)
-        CAC = CA[:, :e] @ C
-        S, E = s[:, None, None], square[:, None, None]
-        dy = -2 * eta * (S * C[:, :e] + 2 * CAC)  # (2.1)
-        Gamma = E * C[:, :e, :e] + 4 * S * CAC[:, :, :e] + 8 * (CAC * self.A) @ C[:, :, :e]
-        dy[:, :, :e] = 2 * dy[:, :, :e] + 4 * eta**2 * Gamma  # (2.2)
+        e, eta, p = self.e, self.eta, self.task.p
+        s, square = (x[:, None, None] for x in self.moments(y))
+        Q, top, norm = y[:, :, :e], y[:, :, :-1], y[:, :, -1:]
+        turned = top.swapaxes(1, 2)
+        CAC, more = np.empty_like(y), np.zeros_like(y)
+        CAC[:, :, :e] = (top * self.A) @ turned
+        CAC[:, :, e:-1] = Q @ y[:, :, e:-1] / p - y[:, :, e:-1] * self.t
+        CAC[:, :, -1:] = norm**2 / p
+        more[:, :, :e] = (CAC[:, :, :-1] * self.A) @ turned
+        more[:, :, -1:] = norm**3 / p**2
+        dy = -2 * eta * (s * y + 2 * CAC)  # (2.1)
+        for own in (slice(e), slice(-1, None)):  # (2.2)
+            Gamma = square * y[:, :, own] + 4 * s * CAC[:, :, own] + 8 * more[:, :, own]
+            dy[:, :, own] = 2 * dy[:, :, own] + 4 * eta**2 * Gamma
         if self.spherical:
-            half = np.diagonal(dy, axis1=1, axis2=2) / 2  # (2.3), Q_ii = 1
-            dy -= half[:, :, None] * C[:, :e]
-            dy[:, :, :e] -= half[:, None, :] * C[:, :e, :e]
-        x = q0 / self.task.p
-        dq0 = 4 * eta * q0 * (eta * (square + 4 * s * x + 8 * x**2) - s - 2 * x)
-        return np.hstack([dy.reshape(len(y), -1), dq0[:, None]])
+            half = np.einsum("nii->ni", dy[:, :, :e]) / 2  # (2.3), Q_ii = 1
+            dy -= half[:, :, None] * y
+            dy[:, :, :e] -= half[:, None, :] * Q
+        return np.asarray(dy)
 
 
 def passages(
     equation: Block | Matched, y: Array, levels: Array, step: float, limit: int
 ) -> Generator[None, None, Passages]:
     """Follow each row by Runge-Kutta steps to the lowest of the levels; yield after a step."""
-    last, lowest = equation.loss(y), levels.min()
+
+    def loss(y: Array) -> Array:
+        return np.asarray(equation.moments(y)[1] / 2)
+
+    def slope(y: Array, dy: Array) -> Array:
+        # exact, of a polynomial of degree two
+        return np.asarray(step * (loss(y + dy) - loss(y - dy)) / 2)
+
+    last, lowest = loss(y), levels.min()
     times = np.where(last[:, None] <= levels, 0.0, math.inf)
-    runaway = np.zeros(len(y), dtype=bool)
-    waiting = np.flatnonzero(last > lowest)
+    runaway, waiting = np.zeros(len(y), dtype=bool), np.flatnonzero(last > lowest)
     y, last = y[waiting], last[waiting]
+    ends: list[tuple[Any, ...]] = []  # of the steps in which a row passes a level
     for i in range(limit):
         if len(waiting) == 0:
             break
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):  # of those that run away
             k1 = equation.derivative(y)
             k2 = equation.derivative(y + step / 2 * k1)
             k3 = equation.derivative(y + step / 2 * k2)
-            y = y + step / 6 * (k1 + 2 * k2 + 2 * k3 + equation.derivative(y + step * k3))
-            loss = equation.loss(y)
-        for j, level in enumerate(levels):
-            now = (loss <= level) & (times[waiting, j] == math.inf)
-            times[waiting[now], j] = step * (i + (last - level)[now] / (last - loss)[now])
-        gone = ~(loss < 1e3 * max(1.0, levels.max()))
+            new = y + step / 6 * (k1 + 2 * k2 + 2 * k3 + equation.derivative(y + step * k3))
+            now = loss(new)
+            for j, level in enumerate(levels):
+                at = np.flatnonzero((now <= level) & (last > level))
+                if len(at):
+                    slopes = slope(y[at], k1[at]), slope(new[at], equation.derivative(new[at]))
+                    what = np.full_like(at, i), waiting[at], np.full_like(at, j)
+                    ends.append((*what, last[at], now[at], *slopes))
+        gone = ~(now < 1e3 * max(1.0, levels.max()))
         runaway[waiting[gone]] = True
-        stay = ~gone & (loss > lowest)
-        still = (np.abs(loss - last)[stay] < 1e-9 * lowest).all()  # a fixed point above the level
-        y, last, waiting = y[stay], loss[stay], waiting[stay]
+        stay = ~gone & (now > lowest)
+        still = (np.abs(now - last)[stay] < 1e-9 * lowest).all()  # a fixed point above the level
+        y, last, waiting = new[stay], now[stay], waiting[stay]
         if still:
             break
         yield
+    if ends:
+        begun, rows, which, high, low, *of_loss = (
+            np.concatenate(x) for x in zip(*ends, strict=True)
+        )
+        passed = begun + cubic_root(levels[which] - high, low - high, *of_loss)
+        first = np.full_like(times, math.inf)
+        np.minimum.at(first, (rows, which), step * passed)
+        times = np.minimum(times, first)
     return Passages(times, runaway)

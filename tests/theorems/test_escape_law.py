@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 import quadlib as ql
+from quadlib.escape.average import average, of_spectra, spectra
 from quadlib.escape.finite import FiniteSize
 from quadlib.escape.linear import LinearStage
 
@@ -90,10 +91,39 @@ def test_it_says_where_it_ends():
     assert ql.escape_law(ql.Task(1, 1), 10**6, 0.1).divergence == 0.0
 
 
-@pytest.mark.parametrize("task", [ql.Task(4, 2), ql.Task(2, 2), ql.Task(8, 1)], ids=str)
-def test_its_own_error_is_below_half_a_percent_of_the_spread(task):
-    law = ql.escape_law(task, 10**5, 0.1)
+@pytest.mark.parametrize(
+    ("task", "constraint"),
+    [
+        (ql.Task(4, 2), "free"),
+        (ql.Task(2, 2), "free"),
+        (ql.Task(64, 64), "free"),
+        (ql.Task(4, 2, [1.35, 0.65]), "free"),
+        (ql.Task(2, 2), "spherical"),
+    ],
+    ids=str,
+)
+def test_its_own_error_is_below_half_a_percent_of_the_spread(task, constraint):
+    law = ql.escape_law(task, 10**5, 0.1, constraint)
     assert max(law.mean_error, law.std_error) < 0.005 * law.std
+
+
+def test_its_own_error_is_that_of_an_average_over_starts():
+    """The polynomial of few starts against plain averages over all of them, here of 4,096 free."""
+    rng = np.random.default_rng(7)
+    G = rng.standard_normal((4096, 3, 2))
+    s = np.linalg.svd(G, compute_uv=False)
+    y = -np.log(s[:, 1]) + 0.1 * np.log(s[:, 0]) ** 2  # as an escape time, but known
+    plain, spread_of_it = y.mean(), y.std(ddof=1)
+    some = spectra(3, 2, 32_768, True)
+    known = of_spectra(some, np.array([[0.1, 1.0, 10.0]] * 2))
+    first = np.arange(32_768).reshape(8, -1)[:, :64].ravel()
+    values = some.values(first)
+    few = -np.log(values[:, 1]) + 0.1 * np.log(values[:, 0]) ** 2
+    found = average(few, known[first], known, 6)
+    assert abs(found.mean - plain) < SIGMAS * math.hypot(spread_of_it / 64, found.mean_error)
+    assert found.mean_error < 0.005 * spread_of_it
+    error = ((y - plain) ** 2).std() / 64
+    assert abs(found.var - spread_of_it**2) < SIGMAS * math.hypot(error, found.var_error)
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
