@@ -185,7 +185,7 @@ def plant(module: ModuleType, code: Any) -> None:
         old = vars(module).get(name)
         if name.startswith("__") or old is new:
             continue
-        if not graft(old, new) and type(old) in (bool, int, float, tuple, dict, np.ndarray):
+        if not graft(old, new) and isinstance(old, int | float | tuple | dict | np.ndarray):
             for room in rooms:
                 if vars(room).get(name) is old:
                     setattr(room, name, new)

@@ -20,6 +20,7 @@ STATE = ql.random_overlaps(TASK, 50, 0)
 SPHERE = ql.random_overlaps(TASK, 50, 0, constraint="spherical")
 ONE_OFF = ql.Overlaps(np.diag([1.0, 1.1, 1.0]), np.zeros((3, 2)))
 WEIGHTS = ql.random_weights(TASK, 50, 0)
+WIDE = ql.Overlaps(np.eye(64), np.zeros((64, 68)))
 TALL = ql.Task(2, 3)  # fewer students than teachers
 TALL_WEIGHTS = ql.random_weights(TALL, 50, 0)
 NOISY = ql.Task(3, 2, label_noise=0.1)
@@ -362,6 +363,11 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: escape_time(-1.0), ValueError, "level", "-1"),
     (lambda: escape_time("half"), TypeError, "level", "'half'"),
     # implicit bias
+    (lambda: ql.closest_solution(STATE), TypeError, "weights", "Overlaps"),
+    (lambda: ql.hessian_operator(STATE), TypeError, "weights", "Overlaps"),
+    (lambda: ql.empirical_hessian_operator(STATE, np.ones((9, 50))), TypeError, "weights", "Over"),
+    (lambda: ql.conserved_quantity(STATE), TypeError, "trajectory", "Overlaps"),
+    (lambda: ql.blur_law(TASK, 0.0), ValueError, "eta", "1e-90"),
     (lambda: ql.closest_solution(TALL_WEIGHTS), ValueError, "p", "p = 2"),
     (lambda: ql.solution_distance(TALL_WEIGHTS), ValueError, "p", "p = 2"),
     (lambda: ql.conserved_quantity(LONG_RUN), ValueError, "Q", "alpha ="),
@@ -373,10 +379,12 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     ),
     # landscape
     (lambda: hessian_spectrum(N=2**62), ValueError, "N", str(2**62)),
+    (lambda: hessian_spectrum(task=ql.Task(64, 68), state=WIDE, N=10**6), ValueError, "p", "8448"),
     (lambda: empirical(np.ones((50, 7))), ValueError, "X", "(50, 7)"),
     (lambda: empirical(np.ones((0, 50))), ValueError, "X", "(0, 50)"),
     (lambda: empirical(np.ones(50)), ValueError, "X", "(50,)"),
     (lambda: empirical(np.full((2, 50), NAN)), ValueError, "X", "NaN"),
+    (lambda: empirical(np.full((2, 50), 2e45)), ValueError, "X", "2e+45"),
     (lambda: empirical("X"), TypeError, "X", "str"),
 ]
 

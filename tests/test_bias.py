@@ -106,11 +106,11 @@ def test_too_few_units_are_refused() -> None:
             call(w)
 
 
-def test_lost_digits_are_refused_and_not_returned() -> None:
-    task = ql.Task(4, 2)
-    flow = ql.gradient_flow(
-        task, ql.random_overlaps(task, 10**4, np.random.default_rng(0)), eta=0.1, alpha=200.0
-    )
+@pytest.mark.parametrize("unit", [1.0, 1e6])
+def test_lost_digits_are_refused_and_not_returned(unit: float) -> None:
+    task = ql.Task(4, 2, [unit, unit])
+    start = ql.random_overlaps(task, 10**4, np.random.default_rng(0), q0=unit)
+    flow = ql.gradient_flow(task, start, eta=0.1 / unit, alpha=200.0)
     with pytest.raises(
         ValueError, match=r"above rounding, got .* at alpha = 1[01].*; record a run"
     ):
@@ -135,6 +135,8 @@ def test_misalignment_is_one_minus_the_mean_cosine_and_keeps_its_digits() -> Non
     rng = np.random.default_rng(0)
     O, other = frame(5, 3, rng), frame(5, 3, rng)
     assert ql.misalignment(O, other) == pytest.approx(1 - np.trace(O.T @ other) / 3, rel=1e-12)
+    stack = ql.misalignment(np.stack([O, -other]), other)
+    assert stack == pytest.approx([float(ql.misalignment(O, other)), 2.0])
     angle = 1e-9
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     assert ql.misalignment(turn, np.eye(2)) == pytest.approx(angle**2 / 2, rel=1e-6)

@@ -104,6 +104,46 @@ def test_a_forged_file_is_refused(change: dict[str, Any], tmp_path: Path) -> Non
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("unit", [1e-10, 1.0, 1e10])
+@pytest.mark.parametrize(
+    ("reason", "Q", "M", "loss", "meta"),
+    [
+        ("", 0.0, 0.0, 0.0, "{}"),
+        ("", 0.0, 0.0, 0.0, '{"constraint": "spherical"}'),
+        ("loss must be that of Q and M", 0.0, 0.0, 1e-6, "{}"),
+        ("Q must be symmetric", [[0.0, 1e-6], [0.0, 0.0]], 0.0, 0.0, "{}"),
+        ("must be a covariance", 0.0, [[1.5**0.5 + 1e-6], [0.0]], 0.0, "{}"),
+        ("unit diagonal", [[0, 0], [0, 1e-6]], 0.0, 0.0, '{"constraint": "spherical"}'),
+    ],
+)
+def test_one_impossible_state_is_found(
+    unit: float, reason: str, Q: Any, M: Any, loss: float, meta: str, tmp_path: Path
+) -> None:
+    """The last of three, off by a millionth, whatever the unit; without it all is read."""
+    unit = 1.0 if "spherical" in meta else unit
+    last = np.array([0.0, 0.0, 1.0])[:, None, None]
+    T = np.array([[1.5 * unit]])
+    Q, M = unit * (np.eye(2) + last * Q), unit * last * np.broadcast_to(M, (2, 1))
+    C = [np.block([[q, m], [m.T, T]]) * TASK.readout for q, m in zip(Q, M, strict=True)]
+    level = np.array([(np.trace(c) ** 2 + 2 * np.trace(c @ c) + 0.1 * unit**2) / 2 for c in C])
+    parts = dict(alpha=[0.0, 1.0, 2.0], Q=Q, M=M, T=T, loss=level * (1 + loss * last[:, 0, 0]))
+    parts |= dict(label_noise=0.1 * unit**2, kind="Trajectory", meta=meta)
+    np.savez(tmp_path / "run.npz", **parts)
+    if reason:
+        with pytest.raises(ValueError, match=reason):
+            ql.Trajectory.load(tmp_path / "run.npz")
+    else:
+        np.testing.assert_array_equal(ql.Trajectory.load(tmp_path / "run.npz").Q, Q)
+
+
+def test_a_run_of_identical_units_is_read_back(tmp_path: Path) -> None:
+    run = ql.integrate(
+        TASK, ql.Overlaps(np.ones((2, 2)), [[0.1], [0.1]]), eta=0.1, alpha=[1.0, 9.0]
+    )
+    run.save(tmp_path / "run.npz")
+    assert_equal(ql.Trajectory.load(tmp_path / "run.npz"), run)
+
+
 class Payload:
     """What pickle makes a file of when it is read."""
 

@@ -189,6 +189,25 @@ def test_a_spectrum_is_read_only_and_counts_in_python_integers() -> None:
         spectrum.multiplicities[0] = 0
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_every_eigenvalue_is_counted_in_every_unit(unit: float) -> None:
+    """On the plateau q = p/(p + 2) and at N = p + p*, where nothing is outside of the span."""
+    task = ql.Task(4, 2, [unit, unit])
+    state = ql.Overlaps(ql.plateau(task).q * np.eye(4), np.zeros((4, 2)))
+    for N in (6, 7, 10**6):
+        spectrum = hessian_spectrum(task, state, N)
+        assert (spectrum.multiplicities > 0).all()
+        assert spectrum.multiplicities.sum() == 4 * N
+        assert spectrum.index == 8  # M of either teacher grows in every unit
+    assert np.abs(spectrum.values).max() < 100 * unit
+
+
+def test_as_many_eigenvalues_as_64_bits_count() -> None:
+    N = (2**63 - 1) // 7
+    spectrum = hessian_spectrum(ql.Task(7, 1), ql.Overlaps(np.eye(7), np.zeros((7, 1))), N)
+    assert int(spectrum.multiplicities.sum()) == 2**63 - 1
+
+
 TASK = ql.Task(2, 1)
 STATE = ql.Overlaps(np.eye(2), np.zeros((2, 1)))
 

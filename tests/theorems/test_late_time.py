@@ -104,9 +104,11 @@ def test_the_reference_value_of_the_flow() -> None:
     assert law.prefactor == pytest.approx(2.0834, abs=2e-4)
 
 
-@pytest.mark.parametrize(("p", "k", "T"), [(2, 1, None), (3, 2, None), (4, 3, [1.5, 1.0, 0.5])])
+@pytest.mark.parametrize(
+    ("p", "k", "T"), [(2, 1, None), (3, 2, None), (4, 3, [1.5, 1.0, 0.5]), (4, 2, None)]
+)
 def test_power_law_on_the_sphere(p: int, k: int, T: object) -> None:
-    """One surplus unit: with more, the approach to the law is as slow as α^{-2p*/p}."""
+    """One surplus unit, or two: the approach to the law is as slow as α^{-2p*/p}."""
     task = ql.Task(p, k, T)
     start = ql.random_overlaps(task, 100, 2, constraint="spherical")
     for fraction, noise in ((0.3, False), (0.3, True), (0.6, True)):
