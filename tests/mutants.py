@@ -42,7 +42,7 @@ from _pytest.runner import runtestprotocol
 
 ROOT = Path(__file__).parent.parent
 BAD, END = "test_bad_input", "theorems/test_right_to_the_end"
-LOOPS = "theorems/test_transcriptions test_together"
+LOOPS = "theorems/test_transcriptions test_loops"
 TESTS = {
     "task": f"test_task test_precision test_trajectory {BAD} {END} theorems/test_reference_values",
     "state/overlaps": f"test_state test_task {BAD} test_files test_bias",

@@ -1,0 +1,102 @@
+"""The loops of `dynamics` do the same compiled and as they are written, to the last step."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import quadlib as ql
+from quadlib.dynamics.start import starter
+from quadlib.dynamics.together import Together
+from quadlib.passage import first_passage
+
+FULL_T = [[1.0, 0.4], [0.4, 0.7]]
+ALPHA = np.array([0.0, 0.1, 0.3, 0.3001, 1.2])
+LONG = np.arange(101) * 0.15
+NOISY = ql.Task(3, 2, FULL_T, 0.3)
+ONE = ql.Task(1, 1)
+
+
+def runs(
+    task: ql.Task, method: Any, constraint: Any, N: int, eta: float, slices: float, **how: Any
+) -> Together:
+    draw = starter(task, how.pop("start", None), N, method, constraint, 1.0)
+    rngs = [np.random.default_rng((5, i)) for i in range(3)]
+    how = dict(alpha=ALPHA, N=N, eta=eta, method=method, constraint=constraint) | how
+    together = Together(task, draw, rngs, **how)
+    while together.advance(slices):
+        pass
+    return together
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+@pytest.mark.parametrize(
+    ("task", "method", "N", "eta", "how"),
+    [
+        (NOISY, "weights", 40, 0.05, {}),
+        (NOISY, "overlaps", 40, 0.05, {}),
+        (NOISY, "diffusion", 400, 0.05, {}),
+        (ql.Task(3, 2), "weights", 5, 0.03, {}),
+        (ql.Task(3, 2), "overlaps", 5, 0.03, {}),
+        (ql.Task(3, 2), "overlaps", 6, 0.03, {}),
+        (ql.Task(7, 2), "overlaps", 60, 0.03, {}),
+        (ql.Task(3, 2), "diffusion", 10**30, 0.03, {"step": 0.07}),
+        (ql.Task(3, 2), "diffusion", 60, 0.0, {}),
+        # which diverge, some at once
+        (ONE, "weights", 10, 0.8, {"alpha": np.array([0.0, 50.0])}),
+        (ONE, "overlaps", 10, 0.8, {"alpha": np.array([0.0, 50.0])}),
+        (ONE, "diffusion", 60, 0.8, {"alpha": np.array([0.0, 50.0])}),
+        # which pass a level: on the way, at the start, never
+        *[
+            (ql.Task(2, 2), method, N, 0.1, {"level": level, "window": 0.15, "alpha": LONG})
+            for method, N in (("weights", 20), ("overlaps", 20), ("diffusion", 100))
+            for level in (0.7, 100.0, 0.0)
+        ],
+    ],
+)
+def test_a_loop_is_what_is_written(
+    monkeypatch: pytest.MonkeyPatch, task: Any, method: Any, N: int, eta: float, how: Any,
+    constraint: Any,
+) -> None:  # fmt: skip
+    room = importlib.import_module(f"quadlib.dynamics.{method}")
+    compiled = runs(task, method, constraint, N, eta, 1.0, **how)
+    monkeypatch.setattr(room, "_loop", room._loop.__wrapped__)
+    written, sliced = (runs(task, method, constraint, N, eta, s, **how) for s in (1.0, 0.0))
+    for other in (written, sliced):
+        np.testing.assert_array_equal(other.recorded, compiled.recorded)
+        np.testing.assert_array_equal(other.diverged, compiled.diverged)
+        ended = ~compiled.diverged  # literal SGD counts a slice to its end
+        np.testing.assert_allclose(other.done[ended], compiled.done[ended], rtol=1e-12)
+        np.testing.assert_allclose(other.passage, compiled.passage, rtol=1e-9)
+        for a, b in ((other.Q, compiled.Q), (other.M, compiled.M)):
+            np.testing.assert_array_equal(np.isinf(a), np.isinf(b))
+            known = np.isfinite(b)
+            assert (np.abs(a[known] - b[known]) <= 1e-9 * np.maximum(1, np.abs(b[known]))).all()
+    if how.get("level") == 100.0:
+        assert (compiled.passage == 0).all()
+    if how.get("level") == 0.0:
+        assert np.isinf(compiled.passage).all()
+    if how.get("level") == 0.7 and method != "diffusion":  # whose steps end at records
+        fine = runs(task, method, constraint, N, eta, 1.0, alpha=LONG)
+        expected = first_passage(LONG, fine.loss, 0.7)
+        np.testing.assert_allclose(compiled.passage, expected, rtol=1e-9)
+        assert np.isfinite(expected).any()
+    if eta == 0.8 and constraint == "free":
+        assert compiled.diverged.any()
+
+
+@pytest.mark.parametrize("kind", ["compiled", "written", "numpy"])
+def test_a_start_that_is_no_covariance_to_rounding_is_refused(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """An eigenvalue of −5·10⁻¹⁰ is let in by the check of the start, but has no root."""
+    room = importlib.import_module("quadlib.dynamics.diffusion")
+    if kind == "written":
+        monkeypatch.setattr(room, "_loop", room._loop.__wrapped__)
+    if kind == "numpy":
+        together = importlib.import_module("quadlib.dynamics.together")
+        monkeypatch.setattr(together, "numba_found", lambda: False)
+    start = ql.Overlaps([[1.0, 1.0 + 5e-10], [1.0 + 5e-10, 1.0]], [[0.0], [0.0]])
+    with pytest.raises(ValueError, match="where the overlaps stop being a covariance"):
+        runs(ql.Task(2, 1), "diffusion", "free", 100, 0.1, 1.0, start=start)
