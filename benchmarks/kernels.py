@@ -53,8 +53,8 @@ def draw_inputs(steps, x, rng):
 def chain(p: int, k: int, N: int, spherical: bool = False) -> OverlapChain:
     constraint = "spherical" if spherical else "free"
     start = random_overlaps(Task(p, k), N, 1, constraint=constraint)
-    record, rng = Record(Task(p, k), N, [10**18], 1), np.random.default_rng(2)
-    return OverlapChain(Task(p, k), start, ETA, N, spherical, rng, record, 0)
+    record = Record(Task(p, k), ETA, N, [10**18], spherical=spherical)
+    return OverlapChain(record, 0, start, np.random.default_rng(2))
 
 
 def overlaps(p: int, k: int, N: int = 10**6, steps: int = 20_000) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def same_cost(p: int = 4, k: int = 2, steps: int = 20_000) -> dict[str, Any]:
 
 def weights(N: int, p: int = 4, k: int = 2) -> dict[str, Any]:
     steps, rng, x = max(2, 200_000 // N), np.random.default_rng(3), np.zeros(N)
-    record = Record(Task(p, k), N, [10**18], 1)
-    sgd = LiteralSGD(Task(p, k), random_weights(Task(p, k), N, 1), ETA, False, rng, record, 0)
+    record = Record(Task(p, k), ETA, N, [10**18])
+    sgd = LiteralSGD(record, 0, random_weights(Task(p, k), N, 1), rng)
     times = turns(lambda: sgd.advance(steps), lambda: draw_inputs(steps, x, rng), repeats=200)
     step = statistics.median(times[0]) / steps
     return {"N": N, "us": 1e6 * step, "ns_a_coordinate": 1e9 * step / N, "ratio": ratio(*times)}
@@ -98,8 +98,8 @@ def weights(N: int, p: int = 4, k: int = 2) -> dict[str, Any]:
 def diffusion(p: int, k: int, spherical: bool = False, steps: int = 2000) -> dict[str, Any]:
     constraint, N, length = "spherical" if spherical else "free", 10**12, 0.05
     start, rng = random_overlaps(Task(p, k), N, 1, constraint=constraint), np.random.default_rng(2)
-    record = Record(Task(p, k), N, [10**18], 1)
-    process = Diffusion(Task(p, k), start, ETA, N, spherical, rng, record, 0, length)
+    record = Record(Task(p, k), ETA, N, [10**18], 1, spherical, length)
+    process = Diffusion(record, 0, start, rng)
     (times,) = turns(lambda: process.advance(steps), repeats=100)
     return {"p": p, "p_star": k, "us": 1e6 * statistics.median(times) / steps}
 

@@ -8,9 +8,7 @@ import numpy as np
 from quadlib.dynamics.compiled import compiled
 from quadlib.dynamics.record import DIVERGED, FINISHED, RUNNING, UNFIT, Record, largest_error
 from quadlib.state import Overlaps
-from quadlib.task import Task, joint_covariance
-
-__all__ = ["Diffusion"]
+from quadlib.task import joint_covariance
 
 ACCURATE, STABLE = 0.2, 1.0
 """A step times the fastest rate of the drift: by default, and at most."""
@@ -44,21 +42,10 @@ class Diffusion:
     docs/theory.md (9.1)-(9.4).
     """
 
-    def __init__(
-        self,
-        task: Task,
-        start: Overlaps,
-        eta: float,
-        N: int,
-        spherical: bool,
-        rng: np.random.Generator,
-        record: Record,
-        run: int,
-        step: float | None,
-    ) -> None:
+    def __init__(self, record: Record, run: int, start: Overlaps, rng: np.random.Generator) -> None:
+        task, d = record.task, record.task.p + record.task.p_star
         self.record, self.run = record, run
-        d = task.p + task.p_star
-        longest, safety = limits(step)
+        longest, safety = limits(record.step)
         self.row = np.zeros(1, dtype=np.int64)
         # α, what is left to the next record, limit of the step, last step
         self.clock = np.array([0.0, record.lengths()[0], longest, 0.0])
@@ -67,8 +54,8 @@ class Diffusion:
             (record.lengths(), record.Q[run], record.M[run]),
             (joint_covariance(start.Q, start.M, task.T), np.zeros((8, d, d))),
             # an int of more than 64 bits is none to numba
-            (task.p, task.readout, eta, float(N), task.label_noise),
-            (largest_error(task, start), spherical, longest, safety),
+            (task.p, task.readout, record.eta, float(record.N), task.label_noise),
+            (largest_error(task, start), record.spherical, longest, safety),
             rng,
         )
 
@@ -78,7 +65,7 @@ class Diffusion:
         try:
             record.state[run] = _loop(budget, self.row, self.clock, self.watch, *self.constants)
         finally:  # Ctrl-C is heard when the loop returns
-            record.done[run], record.row[run] = self.clock[0] * record.N, self.row[0]
+            record.done[run], record.recorded[run] = self.clock[0], self.row[0]
             record.passage[run] = self.watch[2]
         return bool(record.state[run] == RUNNING)
 

@@ -14,9 +14,7 @@ from quadlib.dynamics.overlaps import TINY, basis, block_length
 from quadlib.dynamics.record import DIVERGED, RUNNING, UNFIT, Record, Steps, largest_error
 from quadlib.shapes import Array
 from quadlib.state import Overlaps
-from quadlib.task import Task, joint_covariance
-
-__all__ = ["LockstepChain", "LockstepDiffusion"]
+from quadlib.task import joint_covariance
 
 Generators = Sequence[np.random.Generator]
 
@@ -24,18 +22,9 @@ Generators = Sequence[np.random.Generator]
 class LockstepChain(Steps):
     """The steps of `OverlapChain`, (8.1)-(8.5), for all runs: F has shape (runs, p, width)."""
 
-    def __init__(
-        self,
-        task: Task,
-        starts: Sequence[Overlaps],
-        eta: float,
-        N: int,
-        spherical: bool,
-        rngs: Generators,
-        record: Record,
-    ) -> None:
+    def __init__(self, record: Record, starts: Sequence[Overlaps], rngs: Generators) -> None:
         super().__init__(record, np.arange(len(starts)))
-        p, k, r = task.p, task.p_star, len(starts)
+        task, N, p, k, r = record.task, record.N, record.task.p, record.task.p_star, len(starts)
         block = block_length(p, k)
         self.k, self.d, self.D = k, k + p, N - k - p
         self.block = max(1, min(block, self.D))
@@ -43,9 +32,9 @@ class LockstepChain(Steps):
         for F, start in zip(self.F, starts, strict=True):
             t, V, F[:, :k], F[:, k : self.d] = basis(task, start)
         self.weight, self.to_M = t / k, np.sqrt(t)[:, None] * V.T
-        self.rate, self.noise = 2 * eta / N, math.sqrt(task.label_noise)
+        self.rate, self.noise = 2 * record.eta / N, math.sqrt(task.label_noise)
         self.bound = np.array([largest_error(task, start) for start in starts])
-        self.spherical, self.rngs = spherical, list(rngs)
+        self.rngs = list(rngs)
         self._buffers: dict[int, tuple[Array, list[Array]]] = {}
         self.j = self.block - 1
         self._draw(noisy=False)
@@ -113,7 +102,7 @@ class LockstepChain(Steps):
                 error[~bounded], F[~bounded] = 0.0, 0.0
             field *= (self.rate * error)[:, None]
             F -= field[:, :, None] * x[:, None, :]  # (8.4)
-            if self.spherical:
+            if self.record.spherical:
                 F /= np.sqrt(np.maximum((F * F).sum(2, keepdims=True), TINY))  # (1.5)
             if self.j == 0:
                 R = np.linalg.qr(np.swapaxes(F[:, :, k:], 1, 2), mode="r")
@@ -125,30 +114,20 @@ class LockstepChain(Steps):
 class LockstepDiffusion:
     """The steps of `Diffusion`, (9.1)-(9.4): each run takes its own until the next record."""
 
-    def __init__(
-        self,
-        task: Task,
-        starts: Sequence[Overlaps],
-        eta: float,
-        N: int,
-        spherical: bool,
-        rngs: Generators,
-        record: Record,
-        step: float | None,
-    ) -> None:
-        self.task, self.eta, self.N, self.spherical = task, eta, float(N), spherical
+    def __init__(self, record: Record, starts: Sequence[Overlaps], rngs: Generators) -> None:
+        task = record.task
         self.record, self.rngs, self.lengths = record, list(rngs), record.lengths()
         self.C = np.array([joint_covariance(start.Q, start.M, task.T) for start in starts])
         self.L, fit = _factor(self.C)
         record.state[~fit] = UNFIT
-        self.longest, self.safety = limits(step)
+        self.longest, self.safety = limits(record.step)
         self.bound = np.array([largest_error(task, start) for start in starts])
         self.limit, self.alpha = np.full(len(starts), self.longest), np.zeros(len(starts))
         self.left = np.full(len(starts), self.lengths[0])
 
     def advance(self, budget: int) -> bool:
         """Do at most `budget` steps; whether any run goes on."""
-        record, p = self.record, self.task.p
+        record, p = self.record, self.record.task.p
         while True:
             live = np.flatnonzero(record.state == RUNNING)
             if record.every and len(live):
@@ -159,16 +138,17 @@ class LockstepDiffusion:
                 return False
             if (self.left[live] <= 0.0).all():  # the record is the same for all
                 record.write(live, self.C[live, :p, :p], self.C[live, :p, p:])
-                self.left[live] = self.lengths[min(record.row[live[0]], len(self.lengths) - 1)]
+                self.left[live] = self.lengths[min(record.recorded[live[0]], len(self.lengths) - 1)]
             elif budget == 0:
                 return True
             else:
                 self._step(live[self.left[live] > 0.0])
                 budget -= 1
-                record.done[live] = self.alpha[live] * self.N
+                record.done[live] = self.alpha[live]
 
     def _step(self, live: Array) -> None:
-        task, N, eta, A, p = self.task, self.N, self.eta, self.task.readout, self.task.p
+        task, N, eta = self.record.task, float(self.record.N), self.record.eta
+        A, p = task.readout, task.p
         C, left, diagonal = self.C[live], self.left[live], self.C[live].diagonal(0, 1, 2)
         fastest = 4 * eta * (np.abs(diagonal @ A) + 2 * diagonal @ np.abs(A))
         safe = np.where(fastest > 0, self.safety / np.maximum(fastest, TINY), left)
@@ -196,7 +176,7 @@ class LockstepDiffusion:
         drift = self._drift(C)
         euler = _changed(C, jump + h * drift)
         new = _changed(C, jump + h * ((1 - late) * drift + late * self._drift(euler)))
-        if self.spherical:
+        if self.record.spherical:
             scale = np.ones(new.shape[:2])
             norms = new.diagonal(0, 1, 2)[:, :p]
             scale[:, :p] = 1 / np.sqrt(np.where(norms > 0, norms, 1.0))
@@ -214,21 +194,21 @@ class LockstepDiffusion:
 
     def _moments(self, C: Array) -> tuple[Array, Array, Array]:
         """Φ, Γ without label noise, and its part of Γ, (1.8), (1.9)."""
-        p, A = self.task.p, self.task.readout
+        task, p, A = self.record.task, self.record.task.p, self.record.task.readout
         CA = C * A
         CAC = CA[:, :p] @ C
         s = np.trace(CA, axis1=1, axis2=2)[:, None, None]
         square = s * s + 2 * (CA * np.swapaxes(CA, 1, 2)).sum((1, 2))[:, None, None]
         Gamma = square * C[:, :p, :p] + 4 * s * CAC[:, :, :p] + 8 * (CAC * A) @ C[:, :, :p]
-        return s * C[:, :p] + 2 * CAC, Gamma, self.task.label_noise * C[:, :p, :p]
+        return s * C[:, :p] + 2 * CAC, Gamma, task.label_noise * C[:, :p, :p]
 
     def _drift(self, C: Array) -> Array:
-        p, eta, N = self.task.p, self.eta, self.N
+        p, eta, N = self.record.task.p, self.record.eta, float(self.record.N)
         Phi, Gamma, labels = self._moments(C)
         rate = -2 * eta * Phi  # (2.1)
         mean = (1 + 6 / N) * Gamma + (1 + 2 / N) * labels
         rate[:, :, :p] = 2 * rate[:, :, :p] + 4 * eta**2 * mean  # (9.3)
-        if self.spherical:
+        if self.record.spherical:
             half = rate.diagonal(0, 1, 2) / (2 * C.diagonal(0, 1, 2)[:, :p])
             rate -= half[:, :, None] * C[:, :p]  # (2.3)
             rate[:, :, :p] -= half[:, None, :] * C[:, :p, :p]

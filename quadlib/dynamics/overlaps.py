@@ -10,8 +10,6 @@ from quadlib.shapes import Array
 from quadlib.state import Overlaps, teacher_split
 from quadlib.task import Task
 
-__all__ = ["OverlapChain"]
-
 TINY = 1e-280
 """The square of a length whose inverse would overflow."""
 
@@ -51,24 +49,15 @@ class OverlapChain:
     docs/theory.md (8.1)-(8.5).
     """
 
-    def __init__(
-        self,
-        task: Task,
-        start: Overlaps,
-        eta: float,
-        N: int,
-        spherical: bool,
-        rng: np.random.Generator,
-        record: Record,
-        run: int,
-    ) -> None:
+    def __init__(self, record: Record, run: int, start: Overlaps, rng: np.random.Generator) -> None:
+        task, N = record.task, record.N
         p, k = task.p, task.p_star
         t, V, m, L = basis(task, start)
         block = block_length(p, k)
         F, x = np.zeros((p, k + p + block)), np.zeros((2, k + p + block))
         F[:, :k], F[:, k : k + p] = m, L
         samples = np.array([min(n, 2**62) for n in record.samples])
-        self.record, self.run = record, run
+        self.record, self.run, D = record, run, float(N - k - p)
         # steps done, the first of which only draws an input; row; step of the next look
         self.clock = np.array([-1, 0, 0 if record.every else -2])
         self.watch = np.array([record.level, np.inf, np.inf])  # level, last loss; passage in steps
@@ -76,8 +65,8 @@ class OverlapChain:
             (record.every, samples, record.Q[run], record.M[run]),
             (p, k, max(1, min(block, N - k - p))),
             (F, x, np.zeros(p), np.zeros((p, p))),
-            (t / k, np.ascontiguousarray(np.sqrt(t)[:, None] * V.T), 2 * eta / N, float(N - k - p)),
-            (np.sqrt(task.label_noise), largest_error(task, start), spherical),
+            (t / k, np.ascontiguousarray(np.sqrt(t)[:, None] * V.T), 2 * record.eta / N, D),
+            (np.sqrt(task.label_noise), largest_error(task, start), record.spherical),
             rng,
         )
 
@@ -87,7 +76,8 @@ class OverlapChain:
         try:
             record.state[run] = _loop(budget, self.clock, self.watch, *self.constants)
         finally:  # Ctrl-C is heard when the loop returns
-            record.done[run], record.row[run] = max(self.clock[0], 0), self.clock[1]
+            record.done[run] = max(self.clock[0], 0) / record.N
+            record.recorded[run] = self.clock[1]
             record.passage[run] = self.watch[2] / record.N
         return bool(record.state[run] == RUNNING)
 

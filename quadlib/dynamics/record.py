@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 
-from quadlib.shapes import Array, Float, Int
+from quadlib.shapes import Array, Bool, Float, Int
 from quadlib.state import Overlaps
 from quadlib.task import Task, joint_covariance, squared_error
-
-__all__ = ["DIVERGED", "FINISHED", "RUNNING", "UNFIT", "Record", "Steps", "largest_error"]
 
 RUNNING, FINISHED, DIVERGED, UNFIT = 0, 1, 2, 3
 
@@ -19,52 +17,63 @@ def largest_error(task: Task, start: Overlaps) -> float:
 
 
 class Record:
-    """Overlaps of some runs after given numbers of samples; or their first passage of a level.
+    """Some runs of one task from t = 0: what they do, and what is seen of them.
 
     Attributes
     ----------
+    task, eta, N, spherical, step
+        As in `simulate`.
     samples
-        When to record; with a level there is one number, after which a run is given up.
+        When to record, in samples; with a level one number, after which a run is given up.
     every
         With a level, the samples between two looks at the loss; else 0.
     Q, M
-        Shapes (runs, n, p, p) and (runs, n, p, p*), infinite where nothing is recorded.
-    row
+        Shapes (runs, n, p, p) and (runs, n, p, p*), infinite where nothing is recorded (yet, or
+        after a divergence).
+    recorded
         How many times are recorded; shape (runs,).
     done
-        Samples so far; shape (runs,).
+        α that each run has reached; shape (runs,).
     state
         RUNNING, FINISHED, DIVERGED or UNFIT; shape (runs,).
     passage
         First α at which the loss is at most the level, linearly interpolated between looks;
-        inf if it never is; shape (runs,).
+        inf before that, and if it never is; shape (runs,).
     """
 
     def __init__(
         self,
         task: Task,
+        eta: float,
         N: int,
         samples: list[int],
-        runs: int,
+        runs: int = 1,
+        spherical: bool = False,
+        step: float | None = None,
         level: float | None = None,
         every: int = 1,
     ) -> None:
-        self.task, self.N, self.samples = task, N, samples
+        self.task, self.eta, self.N, self.spherical, self.step = task, eta, N, spherical, step
         self.level, self.every = (-math.inf, 0) if level is None else (level, every)
-        n, p, k = len(samples), task.p, task.p_star
+        self.samples, n, p, k = samples, len(samples), task.p, task.p_star
         self.Q, self.M = (np.full((runs, n, p, size), np.inf) for size in (p, k))
-        self.row, self.state = np.zeros(runs, dtype=np.int64), np.zeros(runs, dtype=np.int64)
+        self.recorded, self.state = (np.zeros(runs, dtype=np.int64) for _ in range(2))
         self.done, self.passage = np.zeros(runs), np.full(runs, np.inf)
-        self.last = np.full((2, runs), np.nan)  # α and loss at the last look
+        self._last = np.full((2, runs), np.nan)  # α and loss at the last look
         self._loss, self._known = np.full((runs, n), np.inf), np.zeros(runs, dtype=np.int64)
 
     @property
+    def diverged(self) -> Bool[Array, " runs"]:
+        """Whether a run blew up."""
+        return np.asarray(self.state == DIVERGED)
+
+    @property
     def loss(self) -> Float[Array, "runs n"]:
-        """Population loss; infinite where nothing is recorded."""
-        for run in np.flatnonzero(self._known < self.row):
-            new = slice(self._known[run], self.row[run])
+        """Population loss, label noise included; infinite where nothing is recorded."""
+        for run in np.flatnonzero(self._known < self.recorded):
+            new = slice(self._known[run], self.recorded[run])
             self._loss[run, new] = self._losses(self.Q[run, new], self.M[run, new])
-        self._known[:] = self.row
+        self._known[:] = self.recorded
         return self._loss
 
     def _losses(self, Q: Array, M: Array) -> Array:
@@ -78,22 +87,22 @@ class Record:
 
     def write(self, runs: Int[Array, " r"], Q: Array, M: Array) -> None:
         """Record the next time of these runs, which is the same for all."""
-        row = self.row[runs[0]]
+        row = self.recorded[runs[0]]
         self.Q[runs, row], self.M[runs, row] = Q, M
-        self.row[runs] = row + 1
+        self.recorded[runs] = row + 1
         if row + 1 == len(self.samples):
             self.state[runs] = FINISHED
 
     def look(self, runs: Int[Array, " r"], alpha: Float[Array, " r"], Q: Array, M: Array) -> None:
         """Note which of these runs have passed the level."""
-        loss, (before, high) = self._losses(Q, M), self.last[:, runs]
+        loss, (before, high) = self._losses(Q, M), self._last[:, runs]
         passed = loss <= self.level
         with np.errstate(all="ignore"):  # without a look before, or a step since
             part = np.where(high > self.level, (high - self.level) / (high - loss), 1.0)
             time = np.where(part < 1, before + (alpha - before) * part, alpha)
         self.passage[runs[passed]] = time[passed]
         self.state[runs[passed]] = FINISHED
-        self.last[:, runs] = alpha, loss
+        self._last[:, runs] = alpha, loss
 
 
 class Steps:
@@ -110,7 +119,7 @@ class Steps:
         """Do at most `budget` steps; whether any run goes on."""
         record = self.record
         while len(self.runs):
-            target = record.samples[record.row[self.runs[0]]]
+            target = record.samples[record.recorded[self.runs[0]]]
             if record.every and self.done == self._look:
                 alpha = np.full(len(self.runs), self.done / record.N)
                 record.look(self.runs, alpha, *self.overlaps())
@@ -125,7 +134,7 @@ class Steps:
                 self.step(steps)
                 self.done += steps
                 budget -= steps
-                record.done[self.runs] = self.done
+                record.done[self.runs] = self.done / record.N
             going = record.state[self.runs] == RUNNING
             if not going.all():
                 self.runs = self.runs[going]

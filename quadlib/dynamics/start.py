@@ -9,8 +9,6 @@ from quadlib.checks import Constraint, check_choice, check_real
 from quadlib.state import Overlaps, Weights, check_start, random_overlaps, random_weights
 from quadlib.task import Task
 
-__all__ = ["Draw", "Method", "State", "as_overlaps", "check_method", "check_step", "starter"]
-
 _FEWEST, _PER_UNIT = 50, 3
 """Least N of the diffusion, and for each unit; the mean loss is right to 1 or 2 % from there on."""
 
@@ -45,11 +43,6 @@ def check_step(step: object, method: str, N: int) -> float | None:
             "choose a longer one, or None."
         )
     return length
-
-
-def as_overlaps(state: State) -> Overlaps:
-    """Return the overlaps of a state given in either way."""
-    return state.overlaps if isinstance(state, Weights) else state
 
 
 def starter(

@@ -8,9 +8,6 @@ from quadlib.dynamics.compiled import compiled, numba_found
 from quadlib.dynamics.record import DIVERGED, Record, Steps, largest_error
 from quadlib.shapes import Array
 from quadlib.state import Weights
-from quadlib.task import Task
-
-__all__ = ["LiteralSGD"]
 
 TILE = 1024
 """Coordinates whose inputs are drawn and used while they are in the fastest cache."""
@@ -28,31 +25,20 @@ class LiteralSGD(Steps):
     docs/theory.md (1.1)-(1.5).
     """
 
-    def __init__(
-        self,
-        task: Task,
-        start: Weights,
-        eta: float,
-        spherical: bool,
-        rng: np.random.Generator,
-        record: Record,
-        run: int,
-    ) -> None:
+    def __init__(self, record: Record, run: int, start: Weights, rng: np.random.Generator) -> None:
         super().__init__(record, np.array([run]))
-        N = start.N
+        task, N = record.task, start.N
         arrays = (start.W, start.W_star)
         self.w, self.teacher = (np.ascontiguousarray(W / np.sqrt(N)) for W in arrays)
         self.x, self.c, self.P = np.zeros((2, N)), np.zeros(task.p), np.ones(task.p)
-        self.parity = 0
-        bound = largest_error(task, start.overlaps)
-        self.constants = (2 * eta / N, np.sqrt(task.label_noise), bound, spherical, rng)
+        self.parity, bound = 0, largest_error(task, start.overlaps)
+        noise = np.sqrt(task.label_noise)
+        self.constants = (2 * record.eta / N, noise, bound, record.spherical), rng
 
     def step(self, steps: int) -> None:
         """Do some SGD steps."""
-        loop = _loop if numba_found() else _numpy_loop
-        self.parity, finite = loop(
-            steps, self.w, self.teacher, self.x, self.parity, self.c, self.P, *self.constants
-        )
+        loop, arrays = _loop if numba_found() else _numpy_loop, (self.w, self.teacher, self.x)
+        self.parity, finite = loop(steps, self.parity, arrays, (self.c, self.P), *self.constants)
         if not finite:
             self.record.state[self.runs] = DIVERGED
 
@@ -63,20 +49,9 @@ class LiteralSGD(Steps):
 
 
 @compiled
-def _loop(
-    steps: int,
-    w: Any,
-    teacher: Any,
-    x: Any,
-    parity: int,
-    c: Any,
-    P: Any,
-    rate: float,
-    noise: float,
-    bound: float,
-    spherical: bool,
-    rng: Any,
-) -> Any:
+def _loop(steps: int, parity: int, arrays: Any, move: Any, numbers: Any, rng: Any) -> Any:
+    (w, teacher, x), (c, P) = arrays, move
+    rate, noise, bound, spherical = numbers
     p, N = w.shape
     k = len(teacher)
     field, norm = np.empty(p + k), np.empty(p)
@@ -99,9 +74,9 @@ def _loop(
                 field[p + r] += total
             for i in range(p):
                 row, total = w[i, start : start + TILE], 0.0
-                scale, move = P[i], P[i] * c[i]
+                scale, shift = P[i], P[i] * c[i]
                 for n in range(len(new)):
-                    row[n] = scale * row[n] + move * last[n]
+                    row[n] = scale * row[n] + shift * last[n]
                     total += row[n] * new[n]
                 field[i] += total
                 if spherical:  # measured, since a deviation from the sphere may grow as e^α
@@ -129,20 +104,11 @@ def _loop(
 
 
 def _numpy_loop(
-    steps: int,
-    w: Array,
-    teacher: Array,
-    x: Array,
-    parity: int,
-    c: Array,
-    P: Array,
-    rate: float,
-    noise: float,
-    bound: float,
-    spherical: bool,
-    rng: np.random.Generator,
+    steps: int, parity: int, arrays: Any, move: Any, numbers: Any, rng: np.random.Generator
 ) -> tuple[int, bool]:
     """As `_loop`, with the same random numbers."""
+    (w, teacher, x), (c, P) = arrays, move
+    rate, noise, bound, spherical = numbers
     for _ in range(steps):
         w += c[:, None] * x[1 - parity]
         w *= P[:, None]
