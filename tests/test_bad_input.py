@@ -20,7 +20,7 @@ STATE = ql.random_overlaps(TASK, 50, 0)
 SPHERE = ql.random_overlaps(TASK, 50, 0, constraint="spherical")
 ONE_OFF = ql.Overlaps(np.diag([1.0, 1.1, 1.0]), np.zeros((3, 2)))
 WEIGHTS = ql.random_weights(TASK, 50, 0)
-WIDE = ql.Overlaps(np.eye(64), np.zeros((64, 68)))
+WIDE = ql.random_overlaps(ql.Task(64, 68), 200, 0)
 TALL = ql.Task(2, 3)  # fewer students than teachers
 TALL_WEIGHTS = ql.random_weights(TALL, 50, 0)
 NOISY = ql.Task(3, 2, label_noise=0.1)

@@ -82,6 +82,8 @@ def test_a_loop_is_what_is_written(
         expected = first_passage(LONG, fine.loss, 0.7)
         np.testing.assert_allclose(compiled.passage, expected, rtol=1e-9)
         assert np.isfinite(expected).any()
+    if "level" not in how and not compiled.diverged.any():
+        np.testing.assert_allclose(compiled.done, compiled.alpha[-1], rtol=1e-12, atol=0.5 / N)
     if eta == 0.8 and constraint == "free":
         assert compiled.diverged.any()
 
