@@ -23,13 +23,13 @@
 # make clean      remove what the other targets made, except the environment
 #
 # PYTHON=... chooses the interpreter of the environment, VENV=... its folder,
-# LAB_FLAGS=--no-browser keeps the browser shut, TESTS=... chooses tests.
+# LAB_FLAGS=--no-browser keeps the browser shut, TESTS=... chooses tests, SHAPES= leaves shapes
+# unchecked, BUILT=1 takes the sites as they are, UV=path/to/uv installs with that instead of pip.
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
-# UV=path/to/uv installs with that instead of pip
-PIP := $(if $(UV),VIRTUAL_ENV=$(VENV) $(UV) pip install,$(PY) -m pip install) --quiet
-INSTALL := $(PIP) --constraint constraints.txt
+pip = $(if $(UV),VIRTUAL_ENV=$(1) $(UV) pip,$(1)/bin/python -m pip) install --quiet
+INSTALL := $(call pip,$(VENV)) --constraint constraints.txt
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Shapes are checked at run time in these; the loops that numba compiles cannot be
@@ -49,7 +49,7 @@ lab: $(VENV)/.lab $(LAB_SETTINGS)
 	$(PY) -m jupyterlab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb $(LAB_FLAGS)
 
 test: lint
-	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup --jaxtyping-packages=$(SHAPES) \
+	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup $(addprefix --jaxtyping-packages=,$(SHAPES)) \
 	  --ignore=tests/sites $(TESTS)
 
 test-lowest: $(VENV)/bin/uv
@@ -70,7 +70,7 @@ package: $(VENV)/bin/python
 	$(PY) -m build --quiet
 	$(PY) -m twine check --strict dist/*
 	$(PY) -m venv build/clean
-	build/clean/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	$(call pip,build/clean) --constraint constraints.txt dist/*.whl
 	cd build && clean/bin/python ../tests/smoke.py
 	build/clean/bin/python -m pip uninstall --quiet --yes numba llvmlite matplotlib ipywidgets
 	cd build && clean/bin/python ../tests/smoke.py
@@ -123,7 +123,7 @@ apps: apps-pages
 apps-pages: $(VENV)/.book
 	$(PY) docs/apps.py build/apps
 
-test-sites: book lite apps-pages course $(VENV)/.dev
+test-sites: $(if $(BUILT),,book lite apps-pages course) $(VENV)/.dev
 	$(ONE_THREAD) QUADLIB_REQUIRE_SITES=1 $(PY) -m pytest -n $(CORES) --dist loadfile tests/sites
 
 course: $(VENV)/.dev
@@ -164,11 +164,11 @@ $(VENV)/.book: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)-lite/.lite: docs/lite.txt | $(VENV)/bin/python
 	$(PY) -m venv $(VENV)-lite
-	$(subst $(VENV),$(VENV)-lite,$(PIP)) --requirement docs/lite.txt
+	$(call pip,$(VENV)-lite) --requirement docs/lite.txt
 	@touch $@
 
 $(VENV)/bin/uv: | $(VENV)/bin/python
-	$(PY) -m pip install --quiet uv
+	$(call pip,$(VENV)) uv
 
 $(LAB_SETTINGS): .jupyter/overrides.json | $(VENV)/.lab
 	@mkdir -p $(@D) && cp $< $@

@@ -44,8 +44,10 @@ def test_environment_postBuild_and_start_give_a_tour_that_is_compiled(tmp_path: 
     assert "numba>=0.61" in packages
     python = env / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", env], check=True)
-    pip = [python, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--constraint", ROOT / "constraints.txt", *packages], check=True)
+    uv = os.environ.get("UV")
+    pip = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
+    pinned = ["--quiet", "--constraint", ROOT / "constraints.txt", *packages]
+    subprocess.run([*pip, *pinned], check=True)
     there = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHONPATH", "NUMBA_"))}
     there["PATH"] = f"{env / 'bin'}:{there['PATH']}"
     subprocess.run(["bash", "./postBuild"], cwd=home, env=there, check=True)
