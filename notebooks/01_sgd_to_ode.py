@@ -79,10 +79,10 @@ ode = ql.integrate(task, start, eta=eta, alpha=alpha)
 fig, axes = plotting.figure(3, height=3.2)
 spread = {}
 for ax, N in zip(axes, (100, 1000, 10_000), strict=True):
-    runs = [
-        ql.simulate(task, start, eta=eta, alpha=alpha, N=N, rng=(seed, N), progress=False)
-        for seed in range(6)
-    ]
+    # every sample; where nothing is compiled, in the browser say, many samples at a time
+    method = ql.if_compiled("overlaps", "overlaps" if N < 1000 else "diffusion")
+    how = dict(eta=eta, alpha=alpha, N=N, method=method, progress=False)
+    runs = [ql.simulate(task, start, rng=(seed, N), **how) for seed in range(6)]
     for i, run in enumerate(runs):
         label = "six runs of SGD" if i == 0 else None
         plotting.overlap_curve(ax, run, color=PALETTE["sgd"], lw=0.8, label=label)
@@ -289,7 +289,9 @@ quick = 0.1
 points = np.linspace(0, 40, 201)
 with_noise = ql.integrate(task, start, eta=quick, alpha=points)
 flow = ql.integrate(task, start, eta=quick, alpha=points, gradient_noise=False)
-sgd = ql.simulate(task, start, eta=quick, alpha=points, N=10_000, rng=1, progress=False)
+method = ql.if_compiled("overlaps", "diffusion")
+how = dict(eta=quick, alpha=points, N=10_000, method=method, progress=False)
+sgd = ql.simulate(task, start, rng=1, **how)
 
 etas = quick / 2.0 ** np.arange(6)
 gaps = []
@@ -360,10 +362,10 @@ exact = ql.integrate(task, start, eta=eta, alpha=times)
 bare = ql.integrate(task, start, eta=eta, alpha=times, gradient_noise=False)
 sizes, rows = [100, 300, 1000, 3000, 10**4, 10**5, 10**6], []
 for N in sizes:
-    chain = N <= 3000
-    method, step = ("overlaps", None) if chain else ("diffusion", 0.02)
+    chain = N <= ql.if_compiled(3000, 100)
+    method, step = ("overlaps", None) if chain else ("diffusion", ql.if_compiled(0.02, 0.1))
     how = dict(eta=eta, alpha=times, N=N, method=method, step=step, progress=False)
-    runs = [ql.simulate(task, start, rng=(seed, N), **how) for seed in range(24)]
+    runs = [ql.simulate(task, start, rng=(seed, N), **how) for seed in range(ql.if_compiled(24, 4))]
     squares = np.array([[distance(run, curve) ** 2 for run in runs] for curve in (exact, bare)])
     rows.append(np.sqrt(squares.mean(1)))
 D, D_bare = np.array(rows).T
@@ -431,10 +433,11 @@ for ax, N in zip(axes, (10**4, 10**8), strict=True):
     at = np.concatenate([np.linspace(0, 5, 11), np.linspace(5, end, 240)[1:]])
     begin = ql.random_overlaps(task, N, rng=(3, N))
     own = ql.integrate(task, begin, eta=eta, alpha=at)
-    how = dict(eta=eta, alpha=at, N=N, method="diffusion", step=0.02, progress=False)
-    runs = [ql.simulate(task, begin, rng=(seed, N), **how) for seed in range(20)]
+    how = dict(eta=eta, alpha=at, N=N, method="diffusion", progress=False)
+    how["step"] = ql.if_compiled(0.02, 0.1)
+    runs = [ql.simulate(task, begin, rng=(seed, N), **how) for seed in range(ql.if_compiled(20, 3))]
     for i, run in enumerate(runs):
-        label = "20 runs of SGD" if i == 0 else None
+        label = f"{len(runs)} runs of SGD" if i == 0 else None
         plotting.loss_curves(ax, run, color=PALETTE["sgd"], lw=0.8, label=label)
     plotting.loss_curves(ax, own, label="ODE, same start")
     plotting.plateau_line(ax, level)
@@ -496,7 +499,7 @@ for N in (100, 10_000, 1_000_000):
 # same law. Then it is equally likely to lie anywhere between 0 and 1. If the laws differ it is close to 0; below .0001 we would say that they do.
 
 # %%
-small, N, count = ql.Task(p=2, p_star=1), 30, 1500
+small, N, count = ql.Task(p=2, p_star=1), 30, ql.if_compiled(1500, 60)
 begin = ql.random_overlaps(small, 40, rng=2)
 orient = np.random.default_rng(5)
 how = dict(eta=eta, alpha=[5.0, 15.0], N=N, progress=False)

@@ -69,10 +69,10 @@ def norm(M):
 # %%
 task, eta, N = ql.Task(p=4, p_star=2), 0.1, 3000
 alpha = np.linspace(0, 60, 121)
-runs = [
-    ql.simulate(task, None, eta=eta, alpha=alpha, N=N, rng=(seed, N), progress=False)
-    for seed in range(8)
-]
+how = dict(eta=eta, alpha=alpha, N=N, progress=False)
+# where nothing is compiled, in the browser say, many samples at a time
+how["method"] = ql.if_compiled("overlaps", "diffusion")
+runs = [ql.simulate(task, None, rng=(seed, N), **how) for seed in range(8)]
 level = ql.plateau(task, eta)
 
 fig, (left, right) = plotting.figure(2)
@@ -261,7 +261,7 @@ per_decade
 
 # %%
 eta, runs = 0.05, 100
-dimensions = 10 ** np.arange(3, 13, 3)
+dimensions = 10 ** np.arange(3, 13, ql.if_compiled(3, 9))
 measured, laws = {}, {}
 for p, k in ((4, 2), (2, 1)):
     for size in dimensions:
@@ -337,7 +337,7 @@ excess = ql.predict(
 excess
 
 # %%
-size, points, runs = 10**10, np.linspace(0, 16, 33), 300
+size, points, runs = 10**10, np.linspace(0, 16, 33), ql.if_compiled(300, 100)
 tiny = ql.Overlaps(np.eye(4), np.full((4, 2), 1e-9))
 fig, ax = plotting.figure(width=6.5)
 said = []
@@ -389,10 +389,11 @@ later
 eta, N = 0.2, 3000
 law = ql.escape_law(task, N, eta)
 silent = ql.escape_law(task, N, eta, plateau_noise=False)
-times = ql.escape_times(task, eta=eta, N=N, runs=1000, seed=(4, N), progress=False)
+runs, method = ql.if_compiled((1000, "overlaps"), (200, "diffusion"))
+times = ql.escape_times(task, eta=eta, N=N, runs=runs, seed=(4, N), method=method, progress=False)
 
 fig, ax = plotting.figure(width=7)
-plotting.escape_histogram(ax, times, [("law", law, PALETTE["law"])], label="1000 runs of SGD")
+plotting.escape_histogram(ax, times, [("law", law, PALETTE["law"])], label=f"{runs} runs of SGD")
 at = np.linspace(*ax.get_xlim(), 200)
 ax.plot(at, silent.density(at), "--", color=PALETTE["law"], label="law for a silent plateau")
 ax.legend()
@@ -430,7 +431,7 @@ plotting.Picture(
 # %%
 cases = (
     (task, 10**12, "free", "diffusion", 200),
-    (ql.Task(2, 2), 1000, "spherical", "overlaps", 150),
+    (ql.Task(2, 2), 1000, "spherical", ql.if_compiled("overlaps", "diffusion"), 150),
 )
 fig, axes = plotting.figure(2, height=3.2)
 said = []

@@ -299,10 +299,10 @@ drops, A, fits = {}, {}, {}
 for p, runs in ((2, 120), (4, 80), (8, 50), (16, 40), (32, 30)):
     task = ql.Task(p, p_star)
     level, v_eff = ql.plateau(task, eta), ql.escape_law(task, 10**6, eta).v_eff
-    for N, method in ((10**4, "overlaps"), (10**10, "diffusion")):
-        if method == "overlaps" and p > 8:
+    for N, method in ((10**4, ql.if_compiled("overlaps", "diffusion")), (10**10, "diffusion")):
+        if N == 10**4 and p > 8:
             continue  # exact, but slow for many units
-        small = np.geomspace(1, 6, 4) * (1e-3 if method == "overlaps" else 1e-4)
+        small = np.geomspace(1, 6, 4) * (1e-3 if N == 10**4 else 1e-4)
         alpha = np.log(small * N / (2 * level.q * v_eff)) / (2 * level.escape_rate)
         at_rest = ql.Overlaps(np.eye(p), np.zeros((p, p_star)))
         rest = ql.integrate(task, at_rest, eta=eta, alpha=alpha)
@@ -338,7 +338,7 @@ right.plot(
     many, [A[p, 10**10][2] for p in many], color=PALETTE["law"], label="$2\\,q\\,v_{\\mathrm{eff}}$"
 )
 for N, name, marker, label in (
-    (10**4, "sgd", "o", "chain, N = 10⁴"),
+    (10**4, "sgd", "o", ql.if_compiled("chain", "diffusion") + ", N = 10⁴"),
     (10**10, "diffusion", "s", "diffusion, N = 10¹⁰"),
 ):
     have = [p for p in many if (p, N) in A]

@@ -381,7 +381,7 @@ print(f"theory: −0.5, −0.5 and −1/2 − p*/(p + 2) = {number(-1 / 2 - 2 / 
 # First p = 2, p\* = 1: runs of SGD from one and the same start.
 
 # %%
-N, eta, RUNS = 10**6, 0.05, 1000
+N, eta, RUNS = 10**6, 0.05, ql.if_compiled(1000, 200)
 one = ql.Overlaps(np.eye(2), np.sqrt(2 / N) * np.array([[0.8], [0.6]]))
 alpha = np.linspace(0, 70, 71)
 runs = ql.ensemble(
@@ -444,10 +444,15 @@ halved
 
 
 # %%
-def sgd_blur(eta, N, runs=150):
+few = ql.if_compiled(150, 30)  # where nothing is compiled, in the browser say, fewer
+
+
+def sgd_blur(eta, N, runs=few):
     """Mean of 1 − cos between start and end of runs of SGD, and its standard error."""
     law = ql.escape_law(task, N, eta)
-    method, step = ("overlaps", None) if N < 1000 else ("diffusion", 0.03 / law.rate)
+    method, step = (
+        ("overlaps", None) if N < ql.if_compiled(1000, 0) else ("diffusion", 0.03 / law.rate)
+    )
     M = ql.ensemble(
         task, eta=eta, alpha=[0.0, law.mean + 4 * law.std], N=N, runs=runs,
         seed=(6, N, round(1e6 * eta)), method=method, step=step, progress=False,
@@ -462,7 +467,7 @@ against_eta = np.array([sgd_blur(eta, 10**6) for eta in etas])
 law = np.array([ql.blur_law(task, eta)[0] for eta in etas])
 
 fig, (left, right) = plotting.figure(2)
-bars = dict(fmt="o", color=GREY, capsize=3, label="SGD, mean of 150 runs")
+bars = dict(fmt="o", color=GREY, capsize=3, label=f"SGD, mean of {few} runs")
 left.errorbar(Ns, *against_N.T, **bars)
 left.axhline(law[2], color=plotting.PALETTE["law"], lw=1.2, label="predicted")
 left.loglog(sizes, odes[:, 0] ** 2 / 4, "s-", color=BLUE, label="ODE")

@@ -275,7 +275,9 @@ after.compare(steep[-1], "all p p* of them are used up")
 # SGD at finite N sees the same saddle. Here is one run of the exact chain, at its start and on its plateau:
 
 # %%
-sgd = ql.simulate(task, None, eta=0.02, alpha=[0.0, 40.0], N=N, rng=1, progress=False)
+method = ql.if_compiled("overlaps", "diffusion")  # many samples at a time, in the browser say
+how = dict(eta=0.02, alpha=[0.0, 40.0], N=N, method=method, progress=False)
+sgd = ql.simulate(task, None, rng=1, **how)
 for alpha, Q, M in zip(sgd.alpha, sgd.Q, sgd.M, strict=True):
     spectrum = ql.hessian_spectrum(task, ql.Overlaps(Q, M), N)
     print(

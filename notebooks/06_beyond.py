@@ -141,7 +141,7 @@ ends = [ql.integrate(noisy, begin, eta=e, alpha=[200 / e]).loss[-1] for e in eta
 late = [
     ql.ensemble(
         noisy, eta=e, alpha=np.linspace(12 / e, 20 / e, 9), N=500, runs=8, seed=(3, i),
-        progress=False,
+        method=ql.if_compiled("overlaps", "diffusion"), progress=False,
     ).loss.mean(1)
     for i, e in enumerate(etas[1::2])
 ]  # fmt: skip
@@ -296,7 +296,8 @@ except ql.DivergenceError as error:
 # below η_c, and close to it often does: the samples have Gaussian tails, and a few bad ones are enough.
 
 # %%
-for p, k, factor, N in ((4, 2, 0.9, 100), (4, 2, 0.9, 1000), (1, 1, 0.97, 1000)):
+cases = ((4, 2, 0.9, 100), (4, 2, 0.9, 1000), (1, 1, 0.97, 1000))
+for p, k, factor, N in ql.if_compiled(cases, cases[:1]):
     few = ql.Task(p, k)
     gone = ql.ensemble(
         few, eta=factor * ql.critical_learning_rate(few), alpha=[100.0], N=N, runs=300,
@@ -332,11 +333,11 @@ spread
 
 # %%
 fig, ax = plotting.figure(width=7.0)
-sizes, means, stds = (10**3, 10**6, 10**9, 10**12), [], []
+sizes, means, stds, runs = (10**3, 10**6, 10**9, 10**12), [], [], ql.if_compiled(400, 100)
 for N in sizes:
     law = ql.escape_law(plain, N, 0.1)
     times = ql.escape_times(
-        plain, eta=0.1, N=N, runs=400, seed=(1, N), method="diffusion", progress=False
+        plain, eta=0.1, N=N, runs=runs, seed=(1, N), method="diffusion", progress=False
     )
     means.append(times.mean())
     stds.append(times.std(ddof=1))
@@ -359,7 +360,7 @@ plotting.Picture(
 )
 
 # %%
-delay.compare(np.diff(means).mean(), "ln(1000)/2r, from 400 runs at each N")
+delay.compare(np.diff(means).mean(), f"ln(1000)/2r, from {runs} runs at each N")
 spread.compare(spread.choices[1])
 
 # %% [markdown]

@@ -15,6 +15,7 @@ from quadlib.bias import misalignment as misalignment
 from quadlib.bias import polar_factor as polar_factor
 from quadlib.bias import solution_distance as solution_distance
 from quadlib.dynamics import simulate as simulate
+from quadlib.dynamics.compiled import if_compiled as if_compiled
 from quadlib.dynamics.flow import gradient_flow as gradient_flow
 from quadlib.dynamics.ode import drift as drift
 from quadlib.dynamics.ode import integrate as integrate

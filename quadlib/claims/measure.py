@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from quadlib.claims.base import Effort, Finding, Method
+from quadlib.dynamics.compiled import numba_found
 from quadlib.dynamics.ode import integrate
 from quadlib.ensemble import ensemble, escape_times
 from quadlib.notation import number
@@ -15,6 +16,10 @@ from quadlib.shapes import Array
 from quadlib.state import Overlaps
 from quadlib.task import Task
 from quadlib.trajectory import DivergenceError
+
+
+class Unaffordable(RuntimeError):
+    """Too many runs for what there is."""
 
 
 def mean(sample: Array) -> tuple[float, float]:
@@ -66,6 +71,8 @@ def sgd(
     of: Any = ensemble, **how: Any,
 ) -> Any:  # fmt: skip
     """Runs of SGD, or what `of` says of them; size, learning rate and task are in the seed."""
+    if not numba_found():
+        raise Unaffordable("claims about runs of SGD need numba: pip install numba.")
     method, seeds = method or by(N), (*seed, N, round(1e6 * eta), task.p, task.p_star)
     how |= dict(eta=eta, N=N, runs=runs, seed=seeds, progress=False)
     return of(task, **how, method="overlaps" if method == "chain" else method)

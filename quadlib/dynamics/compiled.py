@@ -3,9 +3,11 @@
 import warnings
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["compiled", "numba_found"]
+__all__ = ["compiled", "if_compiled", "numba_found"]
+
+Choice = TypeVar("Choice")
 
 # Sums may be reordered, but NaN and infinity stay what they are: divergence is seen by them.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
@@ -19,6 +21,20 @@ def numba_found() -> bool:
     except ImportError:
         return False
     return True
+
+
+def if_compiled(many: Choice, few: Choice) -> Choice:
+    """Return `many` where numba compiles the loops, else `few`.
+
+    What runs in seconds with numba takes minutes in NumPy alone, in the browser say: notebooks ask
+    for fewer runs there, or for the diffusion.
+
+    Parameters
+    ----------
+    many, few
+        Anything: a number of runs, an N, a method.
+    """
+    return many if numba_found() else few
 
 
 def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:

@@ -73,6 +73,7 @@ def test_the_drift_is_the_mean_step_of_the_chain(task: ql.Task, constraint: Cons
         assert_mean(steps, expected)
 
 
+@pytest.mark.usefixtures("unchecked")  # whose checks of shapes cost more than 6000 drifts
 @pytest.mark.parametrize(("task", "constraint"), CASES)
 def test_the_drift_is_the_mean_step_of_literal_sgd(task: ql.Task, constraint: Constraint) -> None:
     """N (change − mean) sums to zero along a run, whatever the run does.
