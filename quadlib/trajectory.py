@@ -44,6 +44,14 @@ def versions() -> Mapping[str, str]:
     return {name: import_module(name).__version__ for name in ("quadlib", "numpy", "scipy")}
 
 
+def how_made(
+    method: str, eta: float, N: float, seed: object, constraint: str, **more: Any
+) -> dict[str, Any]:
+    """Return what `meta` says of a result."""
+    meta = dict(method=method, eta=eta, N=N, seed=seed, constraint=constraint)
+    return meta | more | {"versions": dict(versions())}
+
+
 @dataclass(frozen=True, eq=False, init=False)
 class Trajectory:
     """Overlaps and population loss along one run.

@@ -19,7 +19,7 @@ from quadlib.dynamics.start import Method, check_method, check_step, starter
 from quadlib.dynamics.together import Together
 from quadlib.state import Overlaps, Weights
 from quadlib.task import Task, check_task
-from quadlib.trajectory import DivergenceError, RunInterrupted, Trajectory, versions
+from quadlib.trajectory import DivergenceError, RunInterrupted, Trajectory, how_made
 
 __all__ = ["simulate"]
 
@@ -96,14 +96,8 @@ def simulate(
     N = check_dimension(N, task.p, task.p_star)
     check_method(method, task, N)
     generator = as_generator(rng, "simulate")
-    meta = {
-        "method": method,
-        "eta": eta,
-        "N": N,
-        "seed": None if isinstance(rng, np.random.Generator) else check_seed("rng", rng),
-        "constraint": constraint,
-        "versions": dict(versions()),
-    }
+    seed = None if isinstance(rng, np.random.Generator) else check_seed("rng", rng)
+    meta = how_made(method, eta, N, seed, constraint)
     run = Together(
         task,
         starter(task, start, N, method, constraint, q0),

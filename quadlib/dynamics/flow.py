@@ -13,7 +13,7 @@ from quadlib.dynamics.ode import integrate
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, Weights, check_start, teacher_split
 from quadlib.task import Task
-from quadlib.trajectory import RunInterrupted, Trajectory, versions
+from quadlib.trajectory import RunInterrupted, Trajectory, how_made
 
 __all__ = ["gradient_flow"]
 
@@ -69,15 +69,7 @@ def gradient_flow(task: Task, state: Overlaps | Weights, *, eta: float, alpha: A
     state = check_start(task, state)
     eta = check_eta(eta)
     points = recording_points(alpha)
-    meta = {
-        "method": "gradient_flow",
-        "eta": eta,
-        "N": math.inf,
-        "seed": None,
-        "constraint": "free",
-        "gradient_noise": False,
-        "versions": dict(versions()),
-    }
+    meta = how_made("gradient_flow", eta, math.inf, None, "free", gradient_noise=False)
     t, V, U, Q_perp = teacher_split(task, state)
     singular = np.linalg.svd(U, compute_uv=False)
     if task.p < task.p_star or singular[-1] <= ROUNDING * singular[0] or eta == 0:

@@ -12,7 +12,7 @@ from quadlib.dynamics.components import Components
 from quadlib.shapes import Array, Float
 from quadlib.state import Overlaps, Weights, check_start
 from quadlib.task import Task, joint_covariance, mean_change
-from quadlib.trajectory import DivergenceError, RunInterrupted, Trajectory, versions
+from quadlib.trajectory import DivergenceError, RunInterrupted, Trajectory, how_made
 
 __all__ = ["drift", "integrate"]
 
@@ -126,15 +126,8 @@ def integrate(
     points = recording_points(alpha)
     motion = Components(task, state, eta, constraint, gradient_noise)
     explicit = _explicit(task, eta, points[-1])
-    meta = {
-        "method": "integrate",
-        "eta": eta,
-        "N": math.inf,
-        "seed": None,
-        "constraint": constraint,
-        "gradient_noise": gradient_noise,
-        "versions": dict(versions()),
-    }
+    noise = dict(gradient_noise=gradient_noise)
+    meta = how_made("integrate", eta, math.inf, None, constraint, **noise)
     Q = np.empty((len(points), *state.Q.shape))
     M, loss, done = np.empty((len(points), *state.M.shape)), np.empty(len(points)), 0
 

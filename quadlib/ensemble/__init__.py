@@ -29,7 +29,7 @@ from quadlib.plateau import NoPlateauError, escape_level, plateau
 from quadlib.shapes import Array, Float
 from quadlib.state import Overlaps, Weights
 from quadlib.task import Task, check_task
-from quadlib.trajectory import versions
+from quadlib.trajectory import how_made
 
 __all__ = ["Ensemble", "EnsembleInterrupted", "StoreError", "ensemble", "escape_times"]
 
@@ -107,15 +107,9 @@ def ensemble(
     RuntimeError
         If the same runs end their worker process three times, or fail on `executor`.
     """
-    job, begin = _job(task, eta, alpha, N, seed, method, constraint, start, q0, step)
-    meta = {
-        "method": job.method,
-        "eta": job.eta,
-        "N": job.N,
-        "seed": job.seed,
-        "constraint": job.constraint,
-        "versions": dict(versions()),
-    }
+    how: Any = dict(method=method, constraint=constraint, q0=q0, step=step)
+    job, begin = _job(task, eta, alpha, N, seed, start, **how)
+    meta = how_made(method, job.eta, job.N, job.seed, constraint)
 
     def make(loss: Array, Q: Array, M: Array, diverged: Array) -> Ensemble:
         return Ensemble(job.task, job.alpha, loss, Q, M, diverged, meta)
@@ -124,30 +118,18 @@ def ensemble(
 
 
 def _job(
-    task: Task,
-    eta: float,
-    alpha: Any,
-    N: int,
-    seed: Seed,
-    method: Method,
-    constraint: Constraint,
-    start: Start,
-    q0: float,
-    step: float | None,
-    level: float | None = None,
-    window: float = 0.0,
+    task: Task, eta: Any, alpha: Any, N: Any, seed: Any, start: Start, **how: Any
 ) -> tuple[Job, Draw | None]:
     """Check the arguments; a start that is a function is returned beside the job."""
     check_task(task)
-    check_constraint(constraint)
+    check_constraint(how["constraint"])
     eta, points = check_eta(eta), recording_points(alpha)
     N, seed = check_dimension(N, task.p, task.p_star), check_seed("seed", seed)
-    check_method(method, task, N)
-    step = check_step(step, method, N)
-    draw = starter(task, start, N, method, constraint, q0)
-    state = None if callable(start) else start
-    job = Job(task, eta, points, N, seed, method, constraint, q0, step, state, level, window)
-    return job, draw if callable(start) else None
+    check_method(how["method"], task, N)
+    how["step"] = check_step(how["step"], how["method"], N)
+    draw = starter(task, start, N, how["method"], how["constraint"], how["q0"])
+    state, draws = (None, draw) if callable(start) else (start, None)
+    return Job(task, eta, points, N, seed, start=state, **how), draws
 
 
 def escape_times(
@@ -212,6 +194,6 @@ def escape_times(
     with suppress(NoPlateauError):
         rate = max(rate, plateau(task, eta, constraint).escape_rate)
     end = (math.log(check_dimension(N, task.p, task.p_star)) / 2 + _PATIENCE) / rate
-    how = (method, constraint, start, q0, None, level, _WINDOW / rate)
-    job, begin = _job(task, eta, [end], N, seed, *how)
+    how: Any = dict(method=method, constraint=constraint, q0=q0, step=None, level=level)
+    job, begin = _job(task, eta, [end], N, seed, start, window=_WINDOW / rate, **how)
     return collect(job, begin, runs, executor, progress, store, np.asarray)

@@ -2,8 +2,9 @@
 
 import math
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +20,6 @@ from quadlib.ensemble.result import EnsembleInterrupted, StoreError
 from quadlib.ensemble.runs import Batch, Job, generator, seconds_per_run
 from quadlib.ensemble.store import Store
 from quadlib.shapes import Array, Bool
-
-__all__ = ["collect"]
 
 Result = TypeVar("Result")
 
@@ -49,14 +48,20 @@ def collect(
             "pass for example client.get_executor(pure=False)."
         )
     collected = _Collected(job, number, make)
-    kept = None if store is None else _open(check_path("store", store), job, begin, collected)
+    kept, folder = None, Path() if store is None else check_path("store", store)
+    if store is not None:
+        with _writing(folder, collected):
+            kept = Store(folder, job, begin)
+            for batch in kept.batches(collected.missing):
+                collected.add(batch)
     source = _computed(job, begin, collected.missing, executor)
     try:
         with bar(progress, number, "run", number - int(collected.missing.sum())) as shown:
             for batch in source:
                 collected.add(batch)
                 if kept is not None:
-                    _keep(kept, batch, collected)
+                    with _writing(folder, collected):
+                        kept.write(batch)
                 shown.update(batch.stop - batch.start)
     except KeyboardInterrupt:
         raise EnsembleInterrupted(
@@ -99,28 +104,16 @@ class _Collected:
         return self.make(*arrays)
 
 
-def _open(folder: Path, job: Job, begin: Draw | None, collected: _Collected) -> Store:
+@contextmanager
+def _writing(folder: Path, collected: _Collected) -> Iterator[None]:
+    """Where the disk refuses, keep what is there."""
     try:
-        kept = Store(folder, job, begin)
-        for batch in kept.batches(collected.missing):
-            collected.add(batch)
+        yield
     except OSError as error:
         raise StoreError(
             f"store must be a folder that can be written, got {str(folder)!r} "
-            f"({error.strerror or error}); make room, or choose another folder.",
-            collected.result(),
-        ) from error
-    return kept
-
-
-def _keep(kept: Store, batch: Batch, collected: _Collected) -> None:
-    try:
-        kept.write(batch)
-    except OSError as error:
-        raise StoreError(
-            f"store must be a folder that can be written, got {str(kept.folder)!r} "
             f"({error.strerror or error}) with {collected.count}; make room and call again to go "
-            "on from there.",
+            "on from there, or choose another folder.",
             collected.result(),
         ) from error
 
@@ -137,13 +130,14 @@ def _computed(
     size = min(round(BATCH_SECONDS / max(seconds, 1e-9)), math.ceil(len(wanted) / 8))
     size = max(size, Together.company(job.method))
 
-    def beginnings(start: int, stop: int) -> Any:
+    def batch(part: Array) -> tuple[int, int, Any]:
+        start, stop = int(part[0]), int(part[-1]) + 1
         rngs = [generator(job, run) for run in range(start, stop)]
-        return None if begin is None else [(begin(rng), rng) for rng in rngs]
+        return start, stop, None if begin is None else [(begin(rng), rng) for rng in rngs]
 
     # lazily, since each holds the states its runs start from
     batches = (
-        (int(part[0]), int(part[-1]) + 1, beginnings(int(part[0]), int(part[-1]) + 1))
+        batch(part)
         for block in np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1)
         for part in np.split(block, range(size, len(block), size))
     )
@@ -153,5 +147,5 @@ def _computed(
     elif pays and (crew := pool.enlist(min(cores, math.ceil(len(wanted) / size)))):
         yield from pool.run_on_processes(job, batches, crew)
     else:
-        for batch in batches:
-            yield pool.run_batch(job, *batch)
+        for each in batches:
+            yield pool.run_batch(job, *each)

@@ -13,8 +13,6 @@ from quadlib.dynamics.together import Together
 from quadlib.shapes import Array, Float
 from quadlib.task import Task
 
-__all__ = ["Batch", "Begin", "Job", "generator", "run_batch", "seconds_per_run"]
-
 Begin = tuple[State, np.random.Generator]
 """A start that a function of the user has drawn, and the generator it drew from."""
 
@@ -52,20 +50,10 @@ class Job:
 
     def together(self, rngs: Sequence[np.random.Generator], draw: Draw | None = None) -> Together:
         """Runs with these generators."""
-        start = (self.task, self.start, self.N, self.method, self.constraint, self.q0)
-        return Together(
-            self.task,
-            draw or starter(*start),
-            rngs,
-            eta=self.eta,
-            alpha=self.alpha,
-            N=self.N,
-            method=self.method,
-            constraint=self.constraint,
-            step=self.step,
-            level=self.level,
-            window=self.window,
-        )
+        own = starter(self.task, self.start, self.N, self.method, self.constraint, self.q0)
+        names = ("eta", "alpha", "N", "method", "constraint", "step", "level", "window")
+        how: Any = {name: getattr(self, name) for name in names}
+        return Together(self.task, draw or own, rngs, **how)
 
 
 class Batch(NamedTuple):

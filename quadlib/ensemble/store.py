@@ -16,8 +16,6 @@ from quadlib.ensemble.runs import Batch, Job
 from quadlib.shapes import Array, Bool
 from quadlib.trajectory import versions
 
-__all__ = ["Store"]
-
 _FORMAT = 2
 
 
@@ -31,23 +29,10 @@ def described(job: Job, begin: Draw | None) -> dict[str, Any]:
     if state is not None:
         for array in vars(state).values():
             digest.update(np.ascontiguousarray(array).tobytes())
-    return {
-        "p": job.task.p,
-        "p_star": job.task.p_star,
-        "T": job.task.T.tolist(),
-        "label_noise": job.task.label_noise,
-        "eta": job.eta,
-        "alpha": job.alpha.tolist(),
-        "N": job.N,
-        "seed": list(job.seed) if isinstance(job.seed, tuple) else job.seed,
-        "method": job.method,
-        "constraint": job.constraint,
-        "q0": job.q0,
-        "step": job.step,
-        "start": None if state is None else digest.hexdigest()[:16],
-        "level": job.level,
-        "window": job.window,
-    }
+    values = vars(job.task) | vars(job)
+    values["start"] = None if state is None else digest.hexdigest()[:16]
+    del values["task"]
+    return json.loads(json.dumps(values, default=np.ndarray.tolist))  # type: ignore[no-any-return]
 
 
 class Store:

@@ -1,10 +1,11 @@
 """Call every public function, and move every explorer, many times, and count what came of it.
 
 ``python -m tests.fuzz [calls [processes [names]]]``: so many calls in all, in rounds. What fails is
-shown with its arguments at once; at the end, or at Ctrl-C, there is a table.
+shown with its arguments at once; at the end, or at Ctrl-C or SIGTERM, there is a table.
 """
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -97,6 +98,8 @@ def main(calls: Any = 100_000, processes: Any = 0, *names: str) -> int:
     from quadlib import explorers
 
     chosen = list(names) or [*FUNCTIONS, *explorers.__all__]
+    for end in (signal.SIGINT, signal.SIGTERM):  # also in the background
+        signal.signal(end, signal.default_int_handler)
     tallies: dict[str, Tally] = defaultdict(Tally)
     seconds: dict[str, float] = defaultdict(float)
     with ProcessPoolExecutor(int(processes) or os.cpu_count()) as pool:
@@ -104,6 +107,9 @@ def main(calls: Any = 100_000, processes: Any = 0, *names: str) -> int:
             for name, tally, took in pool.map(work, *zip(*rounds(int(calls), chosen), strict=True)):
                 tallies[name] += tally
                 seconds[name] += took
+                if name == chosen[-1]:
+                    done, took = sum(map(Tally.total, tallies.values())), sum(seconds.values())
+                    print(f"{done} calls, {took:.0f} s", flush=True)
         finally:
             print(table(tallies, seconds), flush=True)
             pool.shutdown(cancel_futures=True)
