@@ -120,8 +120,9 @@ def test_a_blit_equals_a_full_redraw_pixel_for_pixel(change):
         for axes in (ax, other):
             axes.set_yscale("symlog")
             axes.set_yticks([-1, 0.5], ["low", "up"])
-    redrawn.figure.canvas.draw()
-    expected = np.asarray(redrawn.figure.canvas.buffer_rgba())[:, :, :3].astype(int)
+    with redrawn._at(1) as renderer:
+        redrawn.figure.draw(renderer)
+    expected = np.asarray(renderer.buffer_rgba())[:, :, :3].astype(int)
     live.png()
     got = np.asarray(live._renderers[1].buffer_rgba())[:, :, :3].astype(int)
     # Where a tick touches a spine the darker one wins, instead of both being blended
