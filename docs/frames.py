@@ -74,6 +74,7 @@ def shoot(name: str, folder: Path) -> int:
     for old in home.iterdir():
         old.unlink()
     explorer = getattr(explorers, name)()
+    explorer.pause = 0.0
     explorer.update()
     rest = photograph(explorer, home / "rest.webp")
     shown = []
