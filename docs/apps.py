@@ -49,7 +49,8 @@ def page(explorer: str, notebook: str, title: str, sentences: str) -> dict[str, 
         "[All explorers](..)"
     )
     text = f"# {title}\n\n{sentences}\n\n{links}"
-    code = f"from quadlib import explorers\n\nexplorers.{explorer}()"
+    # The picture that others wait for, with all runs, is for pages without a kernel
+    code = f"from quadlib import explorers\n\nexplorers.{explorer}.patience = 0\nexplorers.{explorer}()"
     cells = [
         dict(cell_type="markdown", id="text", metadata={}, source=text),
         dict(
