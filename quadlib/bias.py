@@ -157,13 +157,10 @@ def _matrices(name: str, value: Any) -> Array:
 def closest_solution(weights: Weights) -> Float[Array, "p N"]:
     r"""Return the zero-loss solution closest to the student, for any T.
 
-    The solutions are √(p/p*) O W*, with O (p, p*) of orthonormal columns. The closest one solves
-    the orthogonal Procrustes problem
+    .. math:: \sqrt{p/p^*}\, O W^*, \qquad
+              \min_{O^T O = I} \|W - \sqrt{p/p^*}\, O W^*\|_F, \qquad O = \text{polar factor of } M
 
-    .. math:: \min_{O^T O = I} \|W - \sqrt{p/p^*}\, O W^*\|_F, \qquad
-              O = A B^T, \quad W W^{*T} = A Σ B^T,
-
-    O being the polar factor of M. Gradient flow from Q(0) = q0 I with T = I ends on it.
+    Gradient flow from Q(0) = q0 I with T = I ends on it.
 
     Parameters
     ----------
@@ -173,8 +170,7 @@ def closest_solution(weights: Weights) -> Float[Array, "p N"]:
     Returns
     -------
     array of shape (p, N)
-        The solution. Where M has not full column rank several are equally close; then it is the
-        one that the singular value decomposition picks.
+        One of them, where M has not full column rank and several are equally close.
 
     Raises
     ------
@@ -238,9 +234,7 @@ def conserved_quantity(trajectory: Trajectory) -> Float[Array, "n k k"]:
     -----
     docs/theory.md (5.2). In the directions of the teacher Q⊥ dies as e^{-8ηTα/p*} once the
     plateau is left, and what is stored is Q: with λ the smallest eigenvalue of Q⊥, the relative
-    error of I is 1e-16 tr Q/λ, whatever the arithmetic. Nothing is lost beyond that: Q⊥ is the
-    Schur complement of T in the joint covariance, I = BᵀB with B = L⁻¹U, Q⊥ = LLᵀ, and only
-    decaying exponentials appear.
+    error of I is 1e-16 tr Q/λ, whatever the arithmetic.
     """
     check_kind("trajectory", trajectory, Trajectory)
     eta = check_real('meta["eta"]', trajectory.meta.get("eta"))

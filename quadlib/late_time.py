@@ -81,15 +81,7 @@ def late_time_law(
 
     Notes
     -----
-    docs/theory.md (6.8)-(6.11). The surplus units P (n × n, the part of Q⊥ outside the range of
-    M) change the error only to second order and are the slow variables. The fast E = uᵀu/p − τ
-    follows them, E = −(s/2) I with s = tr AC = 2 tr P/(p(p* + 2)), and
-
-        P' = −4η (sP + 2P²/p),   P → I p(p* + 2)/(8η(p + 2)α).
-
-    The noise this error makes along the teacher's directions, amplified by 1/(1 − F), adds to
-    the loss at the same order. With constraint "spherical" s = 0, E = −I tr P/(p p*) and
-    P' = −(8η/p)(P² + P tr P/p*). Surplus units of unequal size become equal only as
+    docs/theory.md (6.8)-(6.11). Surplus units of unequal size become equal only as
     α^{−(p*+2)/(p+2)} (spherical α^{−p*/p}), and L α² deviates from C by the square of that.
     """
     check_task(task)
@@ -107,7 +99,11 @@ def late_time_law(
         _check_spherical(T, n)
     F = 0.0
     if gradient_noise:
-        _check_below_critical(task, eta)
+        if eta >= (critical := critical_learning_rate(task)):
+            raise ValueError(
+                f"eta must be below the critical learning rate {critical:.6g} for the loss to "
+                f"settle near zero, got {eta:g}; lower eta, or pass gradient_noise=False."
+            )
         F = float((2 * eta * tau / (1 - 4 * eta * tau)).sum())
         if floor > 0:
             return LateTimeLaw("floor", floor=floor / (1 - F))  # (6.10)
@@ -121,15 +117,6 @@ def late_time_law(
     else:
         C = n * k / (64 * eta**2 * p) * (1 + (1 + 4 * n / (p * k)) * F / (1 - F))
     return LateTimeLaw("power law", exponent=2.0, prefactor=C, floor=floor)
-
-
-def _check_below_critical(task: Task, eta: float) -> None:
-    critical = critical_learning_rate(task)
-    if eta >= critical:
-        raise ValueError(
-            f"eta must be below the critical learning rate {critical:.6g} for the loss to settle "
-            f"near zero, got {eta:g}; lower eta, or pass gradient_noise=False."
-        )
 
 
 def _check_spherical(T: Array, n: int) -> None:

@@ -48,22 +48,6 @@ class Finding:
     method: Method = "algebra"
     rival: float | None = None
 
-    @property
-    def agrees(self) -> bool:
-        """Whether measurement and prediction agree."""
-        return abs(self.measured - self.predicted) <= self.tolerance + SIGMAS * self.error
-
-    @property
-    def sharp(self) -> bool:
-        """Whether what it accepts is at most a third of the distance to the rival."""
-        accepts = self.tolerance + SIGMAS * self.error
-        return self.rival is None or accepts <= abs(self.predicted - self.rival) / 3
-
-    @property
-    def holds(self) -> bool:
-        """Whether prediction and measurement agree, and could have told the rival."""
-        return self.agrees and self.sharp
-
     def sigmas(self, value: float) -> float:
         """Distance of the measurement from a value beyond the tolerance, in standard errors."""
         beyond = abs(self.measured - value) - self.tolerance
@@ -73,25 +57,22 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """One word, or what is wrong."""
-        if not self.agrees:
+        """One word, or what is wrong: it does not agree, or could not have told the rival."""
+        accepts = self.tolerance + SIGMAS * self.error
+        if not abs(self.measured - self.predicted) <= accepts:
             return f"fails by {number(self.sigmas(self.predicted), 2)} σ"
-        return "holds" if self.sharp else "too blunt to tell the rival"
+        blunt = self.rival is not None and accepts > abs(self.predicted - self.rival) / 3
+        return "too blunt to tell the rival" if blunt else "holds"
+
+    @property
+    def holds(self) -> bool:
+        """Whether it agrees, by room of at most a third of the distance to the rival."""
+        return self.verdict == "holds"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper or of this package that a computation can contradict.
-
-    Attributes
-    ----------
-    name
-        Short name: C1 to C5 are the paper's.
-    statement
-        The claim in one sentence.
-    notebook
-        Where it is shown.
-    """
+    """A statement of the paper (C1 to C5) or this package, which a computation can contradict."""
 
     name: str
     statement: str

@@ -4,15 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from quadlib import (
+    Overlaps,
+    Task,
+    escape_law,
+    integrate,
+    late_time_law,
+    learning_rates,
+    plateau,
+    random_overlaps,
+)
 from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import by, escapes, of_sample, repeated, runs_away, sgd, turning, where
-from quadlib.dynamics.ode import integrate
-from quadlib.escape import escape_law
-from quadlib.late_time import late_time_law
-from quadlib.plateau import plateau
-from quadlib.state import Overlaps, random_overlaps
-from quadlib.task import Task
-from quadlib.thresholds import learning_rates
 
 __all__ = ["staircase", "floor", "past_eta_c", "any_N"]  # noqa: RUF022
 

@@ -4,18 +4,25 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib.bias import blur_law, conserved_quantity, misalignment, polar_factor
+from quadlib import (
+    Overlaps,
+    Task,
+    Trajectory,
+    blur_law,
+    conserved_quantity,
+    escape_law,
+    gradient_flow,
+    integrate,
+    misalignment,
+    plateau,
+    polar_factor,
+    random_overlaps,
+    random_weights,
+)
 from quadlib.checks import Constraint
 from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import by, exponent, of_sample, repeated, sgd, where
-from quadlib.dynamics.flow import gradient_flow
-from quadlib.dynamics.ode import integrate
-from quadlib.escape import escape_law
-from quadlib.plateau import plateau
 from quadlib.shapes import Array
-from quadlib.state import Overlaps, random_overlaps, random_weights
-from quadlib.task import Task
-from quadlib.trajectory import Trajectory
 
 __all__ = ["C3", "C4", "blur"]
 

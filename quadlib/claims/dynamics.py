@@ -5,24 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from quadlib import Overlaps, Task, drift, escape_law, integrate, random_overlaps, random_weights
+from quadlib.claims import measure as m
 from quadlib.claims.base import Effort, Finding, shown_in
-from quadlib.claims.measure import (
-    by,
-    escapes,
-    exponent,
-    mean,
-    of_sample,
-    repeated,
-    rms,
-    sgd,
-    spread,
-    where,
-)
-from quadlib.dynamics.ode import drift, integrate
-from quadlib.escape import escape_law
 from quadlib.shapes import Array
-from quadlib.state import Overlaps, random_overlaps, random_weights
-from quadlib.task import Task
 
 __all__ = ["C1", "random_start", "one_law"]  # noqa: RUF022 as the notebook has them
 
@@ -38,24 +24,24 @@ def _distance(run: Any, ode: Any) -> Array:
 @claim("C1")
 def C1(effort: Effort) -> Iterator[Finding]:
     """In high dimension one-pass SGD follows closed ODEs for the overlap matrices."""
-    more, task, eta, sizes = repeated(effort), Task(4, 2), 0.05, (300, 1000, 3000)
+    more, task, eta, sizes = m.repeated(effort), Task(4, 2), 0.05, (300, 1000, 3000)
     start = random_overlaps(task, 40, 1)  # of order one, the same for every N
     how: dict[str, Any] = dict(alpha=np.linspace(0.0, 30.0, 61), start=start)
     ode, flow = (
         integrate(task, start, eta=eta, alpha=how["alpha"], gradient_noise=noise, rtol=1e-10)
         for noise in (True, False)
     )
-    chains = [sgd(task, eta, N, 60 * more, 4, **how) for N in sizes]
+    chains = [m.sgd(task, eta, N, 60 * more, 4, **how) for N in sizes]
     near, far = [_distance(runs, ode) for runs in chains], _distance(chains[-1], flow)
     # D² is a series in 1/N; its second term is below 2 % of the first from N = 300 on
     yield Finding(
-        f"exponent of the distance SGD-ODE in N, {where(task, eta)}, N = 300 … 3000 (rival: 0)",
-        -0.5, *exponent(sizes, near), 0.005, "chain", 0.0,
+        f"exponent of the distance SGD-ODE in N, {m.where(task, eta)}, N = 300 … 3000 (rival: 0)",
+        -0.5, *m.exponent(sizes, near), 0.005, "chain", 0.0,
     )  # fmt: skip
-    own, _ = rms(near[-1])
+    own, _ = m.rms(near[-1])
     yield Finding(
         "distance at N = 3000 from the ODE without its η² term (rival: as from the ODE)",
-        float(np.hypot(_distance(ode, flow), own)), *rms(far), 0.01 * own, "chain", own,
+        float(np.hypot(_distance(ode, flow), own)), *m.rms(far), 0.01 * own, "chain", own,
     )  # fmt: skip
     weights, eta = random_weights(task, 30, 2), 0.2
     full, bare = (
@@ -65,8 +51,8 @@ def C1(effort: Effort) -> Iterator[Finding]:
     x = np.random.default_rng(3).standard_normal((200_000 * more, 30))
     fields, teacher = (x @ W.T / np.sqrt(30) for W in (weights.W, weights.W_star))
     move = -2 * eta * ((fields**2).mean(1) - (teacher**2).mean(1))[:, None] * fields
-    yield of_sample(
-        f"mean change of tr Q in one step (1.4), times N, {where(task, eta, 30)}: the η² term "
+    yield m.of_sample(
+        f"mean change of tr Q in one step (1.4), times N, {m.where(task, eta, 30)}: the η² term "
         "times 1 + 6/N (rival: without it)",
         bare + (1 + 6 / 30) * (full - bare),
         (2 * move * fields + move**2 * (x**2).mean(1)[:, None]).sum(1), 0.0, "weights", bare,
@@ -85,29 +71,31 @@ def random_start(effort: Effort) -> Iterator[Finding]:
     for N, runs in ((1000, 400), (3000, 400), (10**8, 1600)):
         start, alpha = Overlaps(np.eye(4), j[:, None] / np.sqrt(N)), np.linspace(0, 60, 1201)
         ode = integrate(task, start, eta=eta, alpha=alpha, rtol=1e-9).escape_time()
-        found = ode - escapes(task, eta, N, runs * repeated(effort), 7, start=start)
-        name = f"lead of SGD over the ODE of the same start, {where(task, eta, N)} (rival: 0)"
-        yield of_sample(f"spread of the {name}", leads.std(), found, 0.04, by(N), 0.0, spread)
-    yield of_sample(f"mean {name}", leads.mean(), found, 0.04, by(N), 0.0)
+        found = ode - m.escapes(task, eta, N, runs * m.repeated(effort), 7, start=start)
+        name = f"lead of SGD over the ODE of the same start, {m.where(task, eta, N)} (rival: 0)"
+        yield m.of_sample(f"spread of the {name}", leads.std(), found, 0.04, m.by(N), 0.0, m.spread)
+    yield m.of_sample(f"mean {name}", leads.mean(), found, 0.04, m.by(N), 0.0)
 
 
 @claim("one law")
 def one_law(effort: Effort) -> Iterator[Finding]:
     """The overlap chain has the law of SGD on N-dimensional vectors, for every N."""
     # At an N so small that the ODE is far off
-    task, eta, N, runs = Task(2, 1), 0.1, 10, 4000 * repeated(effort)
-    literal, chain = (sgd(task, eta, N, runs, 8, method=m, alpha=[15.0]) for m in ("weights", None))
+    task, eta, N, runs, alpha = Task(2, 1), 0.1, 10, 4000 * m.repeated(effort), [15.0]
+    literal, chain = (
+        m.sgd(task, eta, N, runs, 8, method=how, alpha=[15.0]) for how in ("weights", None)
+    )
     starts = [random_overlaps(task, N, (8, i)) for i in range(100)]
-    odes = [integrate(task, there, eta=eta, alpha=[15.0], rtol=1e-6).loss for there in starts]
+    odes = [integrate(task, there, eta=eta, alpha=alpha, rtol=1e-6).loss for there in starts]
     loss = [np.minimum(x, 1.0)[:, 0] for x in (literal.loss, chain.loss, np.array(odes))]
     shares = [literal.diverged.astype(float), chain.diverged.astype(float), np.zeros(2)]
     for name, statistic, samples in (
-        ("share of runs that diverge", mean, shares),
-        ("mean of min(loss, 1)", mean, loss),
-        ("spread of min(loss, 1)", spread, loss),
+        ("share of runs that diverge", m.mean, shares),
+        ("mean of min(loss, 1)", m.mean, loss),
+        ("spread of min(loss, 1)", m.spread, loss),
     ):
         (x, x_error), (y, y_error), (limit, _) = (statistic(sample) for sample in samples)
         yield Finding(
-            f"{name} at α = 15, {where(task, eta, N)}: weights, and chain (rival: ODE)",
+            f"{name} at α = 15, {m.where(task, eta, N)}: weights, and chain (rival: ODE)",
             x, y, float(np.hypot(x_error, y_error)), 0.0, "weights", limit,
         )  # fmt: skip

@@ -4,26 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib.checks import Constraint
-from quadlib.claims.base import Effort, Finding, Method, shown_in
-from quadlib.claims.measure import (
-    by,
-    escapes,
-    mean,
-    of_sample,
-    repeated,
-    runs_away,
-    sgd,
-    spread,
-    turning,
-    where,
+from quadlib import (
+    Overlaps,
+    Task,
+    critical_learning_rate,
+    escape_law,
+    integrate,
+    learning_rates,
+    plateau,
 )
-from quadlib.dynamics.ode import integrate
-from quadlib.escape import escape_law
+from quadlib.checks import Constraint
+from quadlib.claims import measure as m
+from quadlib.claims.base import Effort, Finding, Method, shown_in
 from quadlib.notation import number
-from quadlib.plateau import critical_learning_rate, last_learning_rate, plateau
-from quadlib.state import Overlaps
-from quadlib.task import Task
 
 __all__ = ["on_plateau", "law_of_escape", "plateau_noise", "logarithm", "existence"]  # noqa: RUF022
 
@@ -35,20 +28,20 @@ def on_plateau(effort: Effort) -> Iterator[Finding]:
     """After the norms have adjusted, the loss is 1/(p + 2) + 1/p*, and M grows as e^{4ηα/p*}; a
     finite η raises the one and slows the other.
     """
-    more = repeated(effort)
+    more = m.repeated(effort)
     for p in (4, 8):
         task, eta, N = Task(p, 2), 0.2, 30_000
         level, flow = plateau(task, eta), plateau(task)
         start = Overlaps(flow.q * np.eye(p), np.zeros((p, 2)))
-        rest = sgd(task, eta, N, 16 * more, 5, alpha=[6.0], start=start)
-        name = f"loss at α = 6, {where(task, eta, N)} (rival: without η² term)"
-        yield of_sample(name, level.loss, rest.loss[:, 0], 0.003, "chain", flow.loss)
+        rest = m.sgd(task, eta, N, 16 * more, 5, alpha=[6.0], start=start)
+        name = f"loss at α = 6, {m.where(task, eta, N)} (rival: without η² term)"
+        yield m.of_sample(name, level.loss, rest.loss[:, 0], 0.003, "chain", flow.loss)
         N, end, M = 10**4, 3.0, np.full((p, 2), 0.02)
         start = Overlaps(level.q * np.eye(p), M)
-        grown = sgd(task, eta, N, 130 * more, 6, alpha=[end], start=start)
-        gain, error = mean((grown.M[:, 0] * M).sum((1, 2)) / (M**2).sum())
+        grown = m.sgd(task, eta, N, 130 * more, 6, alpha=[end], start=start)
+        gain, error = m.mean((grown.M[:, 0] * M).sum((1, 2)) / (M**2).sum())
         yield Finding(
-            f"growth rate of ⟨M⟩, {where(task, eta, N)} (rival: 4η/p*)", level.escape_rate,
+            f"growth rate of ⟨M⟩, {m.where(task, eta, N)} (rival: 4η/p*)", level.escape_rate,
             float(np.log(gain)) / end, error / gain / end, 0.01, "chain", 2 * eta,
         )  # fmt: skip
     for p, k in ((4, 2), (8, 3)):
@@ -79,12 +72,12 @@ def law_of_escape(effort: Effort) -> Iterator[Finding]:
     for p, k, N, runs, constraint in cases:
         task, eta = Task(p, k), 0.1
         law = escape_law(task, N, eta, constraint)
-        times = escapes(task, eta, N, runs * repeated(effort, 5), 9, constraint=constraint)
-        name, slow = f"escape time, {where(task, eta, N)}, {constraint}", law.rate * k / (4 * eta)
+        times = m.escapes(task, eta, N, runs * m.repeated(effort, 5), 9, constraint=constraint)
+        name, slow = f"escape time, {m.where(task, eta, N)}, {constraint}", law.rate * k / (4 * eta)
         rival = "(rival: growth at 4η/p*)"
-        yield of_sample(f"mean {name} {rival}", law.mean, times, 0.01, by(N), slow * law.mean)
+        yield m.of_sample(f"mean {name} {rival}", law.mean, times, 0.01, m.by(N), slow * law.mean)
         name = f"spread of the {name} (rival: 0, the ODE)"
-        yield of_sample(name, law.std, times, 0.05, by(N), 0.0, spread)
+        yield m.of_sample(name, law.std, times, 0.05, m.by(N), 0.0, m.spread)
 
 
 @claim("plateau noise")
@@ -99,12 +92,12 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
         # v_eff from the size of M while it is small
         start = Overlaps(np.eye(4), np.full((4, 2), 1e-9))
         ode = integrate(task, start, eta=eta, alpha=[alpha], rtol=1e-10)
-        M = sgd(task, eta, N, runs * repeated(effort), 4, alpha=[alpha]).M[:, 0]
-        yield of_sample(
-            f"v_eff = N⟨M²⟩ / (growth of the ODE)² at α = {alpha:g}, {where(task, eta, N)} "
+        M = m.sgd(task, eta, N, runs * m.repeated(effort), 4, alpha=[alpha]).M[:, 0]
+        yield m.of_sample(
+            f"v_eff = N⟨M²⟩ / (growth of the ODE)² at α = {alpha:g}, {m.where(task, eta, N)} "
             "(rival: 1, no noise)", escape_law(task, N, eta).v_eff,
             N * (M**2).mean((1, 2)) / (ode.M[0, 0, 0] / 1e-9) ** 2, 0.02 if N < 10**5 else 0.003,
-            by(N), 1.0,
+            m.by(N), 1.0,
         )  # fmt: skip
 
 
@@ -116,20 +109,20 @@ def logarithm(effort: Effort) -> Iterator[Finding]:
         (2, 0.1, 10**4, 10**12, 900, "diffusion"), (2, 0.005, 10**4, 10**12, 40, "diffusion"),
     )  # fmt: skip
     for k, eta, small, large, runs, how in cases:
-        task, runs = Task(4, k), runs * repeated(effort, 5)
+        task, runs = Task(4, k), runs * m.repeated(effort, 5)
         # At small η 2r is 8η/p*
         rate = plateau(task, eta).escape_rate if eta > 0.01 else 4 * eta / k
-        low, high = (escapes(task, eta, N, runs, 7, method=how) for N in (small, large))
-        (first, first_error), (last, last_error) = mean(low), mean(high)
+        low, high = (m.escapes(task, eta, N, runs, 7, method=how) for N in (small, large))
+        (first, first_error), (last, last_error) = m.mean(low), m.mean(high)
         scale = 2 * rate / float(np.log(large / small))
-        name = f"{where(task, eta, small)} … {number(large)}"
+        name = f"{m.where(task, eta, small)} … {number(large)}"
         yield Finding(
             f"slope of ⟨α_esc⟩ in ln N, times {'2r' if eta > 0.01 else '8η/p*'}, {name} "
             "(rival: p in place of p*)", 1.0, (last - first) * scale,
             float(np.hypot(first_error, last_error)) * scale, 0.02, how, 4 / k,
         )  # fmt: skip
         if how == "diffusion" and eta > 0.01:
-            (narrow, first_error), (wide, last_error) = spread(low), spread(high)
+            (narrow, first_error), (wide, last_error) = m.spread(low), m.spread(high)
             error = wide / narrow * float(np.hypot(first_error / narrow, last_error / wide))
             yield Finding(
                 f"ratio of the spreads, {name} (rival: as √ln N)", 1.0, wide / narrow, error, 0.02,
@@ -141,11 +134,11 @@ def logarithm(effort: Effort) -> Iterator[Finding]:
 def existence(effort: Effort) -> Iterator[Finding]:
     """Above a learning rate that grows with p and p* there is no plateau."""
     for p, k in ((1, 1), (1, 4), (4, 2), (16, 4)):
-        task, predicted = Task(p, k), last_learning_rate(Task(p, k), "free")
+        task, predicted = Task(p, k), learning_rates(Task(p, k)).plateau
         start = Overlaps(0.1 * np.eye(p), np.zeros((p, k)))
         # Just above it the norms take long to run away
-        measured = turning(0.02, 1.0, 4e-3, lambda eta: runs_away(task, start, eta, 100 / eta))  # noqa: B023
-        rival = last_learning_rate(Task(1, 1), "free") if k > 1 else critical_learning_rate(task)
+        measured = m.turning(0.02, 1.0, 4e-3, lambda eta: m.runs_away(task, start, eta, 100 / eta))  # noqa: B023
+        rival = learning_rates(Task(1, 1)).plateau if k > 1 else critical_learning_rate(task)
         yield Finding(
             f"largest η with a plateau, p = {p}, p* = {k} (rival: "
             f"{'as at p = p* = 1' if k > 1 else 'η_c'})", predicted, measured, 0.0,

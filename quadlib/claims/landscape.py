@@ -5,13 +5,10 @@ from itertools import product
 
 import numpy as np
 
+from quadlib import Overlaps, Task, Weights, hessian_spectrum, loss, plateau
 from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import of_sample, repeated, sgd, where
-from quadlib.landscape import hessian_spectrum
-from quadlib.plateau import plateau
 from quadlib.shapes import Array
-from quadlib.state import Overlaps, Weights, loss
-from quadlib.task import Task
 
 __all__ = ["C5", "multiplicities", "quartic", "sampled"]
 

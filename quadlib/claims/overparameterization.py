@@ -4,15 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from quadlib import (
+    Overlaps,
+    Task,
+    critical_learning_rate,
+    escape_law,
+    gradient_flow,
+    integrate,
+    late_time_law,
+    plateau,
+    random_overlaps,
+)
 from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import by, escapes, mean, of_sample, repeated, sgd, turning, where
-from quadlib.dynamics.flow import gradient_flow
-from quadlib.dynamics.ode import integrate
-from quadlib.escape import escape_law
-from quadlib.late_time import late_time_law
-from quadlib.plateau import critical_learning_rate, plateau
-from quadlib.state import Overlaps, random_overlaps
-from quadlib.task import Task
 
 __all__ = ["C2", "prefactor", "late_times", "critical", "spherical"]  # noqa: RUF022
 
