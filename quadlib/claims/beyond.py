@@ -4,16 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib import (
-    Overlaps,
-    Task,
-    escape_law,
-    integrate,
-    late_time_law,
-    learning_rates,
-    plateau,
-    random_overlaps,
-)
+import quadlib as ql
+from quadlib import Overlaps, Task, integrate, plateau, random_overlaps
 from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import by, escapes, of_sample, repeated, runs_away, sgd, turning, where
 
@@ -54,7 +46,7 @@ def floor(effort: Effort) -> Iterator[Finding]:
     for p, T in ((2, None), (3, [1.5, 0.5])):
         task = Task(p, 2, T, noise)
         said = f"T = {task.T.diagonal().tolist()} (rival: ν/2)"
-        predicted, alpha = late_time_law(task, eta).floor, np.linspace(400, 600, 11)
+        predicted, alpha = ql.late_time_law(task, eta).floor, np.linspace(400, 600, 11)
         late = sgd(task, eta, N, 12 * repeated(effort), 16, alpha=alpha).loss.mean(1)
         name = f"loss that remains, ν = {noise}, {where(task, eta, N)}, {said}"
         yield of_sample(name, predicted, late, 0.03, "chain", noise / 2)
@@ -68,7 +60,7 @@ def past_eta_c(effort: Effort) -> Iterator[Finding]:
     """Past η_c the ODE leaves zero loss and, with surplus units, settles above it; past η_d it runs
     away from its plateau; past η_p there is none.
     """
-    task, rates = Task(4, 2), learning_rates(Task(4, 2))
+    task, rates = Task(4, 2), ql.learning_rates(Task(4, 2))
     for said, eta, N, alpha, predicted in (
         ("below η_c", 0.2, 3000, 60.0, 0.0),
         ("η_d < η < η_p", (rates.runaway + rates.plateau) / 2, 2000, 600.0, 1.0),
@@ -83,7 +75,7 @@ def past_eta_c(effort: Effort) -> Iterator[Finding]:
     name = f"ODE, {where(task, eta)}: the loss at α = 2000 is that at α = 1900 (rival: zero)"
     yield Finding(name, float(before), float(end), 0.0, 1e-3 * float(before), "ODE", 0.0)
     for p in (2, 8):
-        task, rates = Task(p, 1), learning_rates(Task(p, 1))
+        task, rates = Task(p, 1), ql.learning_rates(Task(p, 1))
 
         def leaves(eta: float, task: Task = task) -> bool:
             M = np.full((task.p, 1), 1e-3 / np.sqrt(task.p))
@@ -100,7 +92,7 @@ def any_N(effort: Effort) -> Iterator[Finding]:
     """One law of the escape time holds from N = 1e3 to 1e12."""
     task, eta, runs = Task(4, 2), 0.1, 300 * repeated(effort, 7)
     for N in (10**3, 4000, 10**6, 10**12):
-        law = escape_law(task, N, eta)
+        law = ql.escape_law(task, N, eta)
         name = f"mean escape time, {where(task, eta, N)} (rival: growth at 4η/p*)"
         times, rival = escapes(task, eta, N, runs, 18), law.mean * law.rate / (2 * eta)
         yield of_sample(name, law.mean, times, 0.01, by(N), rival)

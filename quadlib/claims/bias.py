@@ -4,21 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib import (
-    Overlaps,
-    Task,
-    Trajectory,
-    blur_law,
-    conserved_quantity,
-    escape_law,
-    gradient_flow,
-    integrate,
-    misalignment,
-    plateau,
-    polar_factor,
-    random_overlaps,
-    random_weights,
-)
+import quadlib as ql
+from quadlib import Overlaps, Task, integrate, polar_factor, random_overlaps
 from quadlib.checks import Constraint
 from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import by, exponent, of_sample, repeated, sgd, where
@@ -63,7 +50,7 @@ def _dimension(task: Task) -> int:
 
     p, k, N = task.p, task.p_star, task.p + task.p_star
     rng = np.random.default_rng(0)
-    W_star = random_weights(task, N, rng).W_star / np.sqrt(N)
+    W_star = ql.random_weights(task, N, rng).W_star / np.sqrt(N)
     centre = np.sqrt(p / k) * polar_factor(rng.standard_normal((p, k))) @ W_star
 
     def residual(x: Array) -> Array:
@@ -92,26 +79,24 @@ def C4(effort: Effort) -> Iterator[Finding]:
         integrate(task, Overlaps(np.eye(4), M), eta=eta, alpha=[0.0, 2000.0], rtol=1e-11)
         for M in (one, R @ one)
     ]
-    begins = [Trajectory(task, run.alpha[:1], run.Q[:1], run.M[:1], {"eta": eta}) for run in runs]
-    first, second = (conserved_quantity(begin) for begin in begins)
+    begins = [ql.Trajectory(task, x.alpha[:1], x.Q[:1], x.M[:1], {"eta": eta}) for x in runs]
+    first, second = (ql.conserved_quantity(begin) for begin in begins)
     yield Finding(
         "distance in M of the ends of two starts, W and RW, with conserved matrices equal to "
         f"{np.abs(second / first - 1).max():.0e}, {where(task, eta)} (rival: the matrix picks)",
         float(np.sqrt(2) * np.linalg.norm(polar_factor(one) - polar_factor(R @ one))),
         float(np.linalg.norm(runs[0].M[1] - runs[1].M[1])), 0.0, 2e-3, "ODE", 0.0,
     )  # fmt: skip
-    yield Finding(
-        "1 − cos to the closest solution at the end, Q(0) = I, η² term on (rival: any solution)",
-        0.0, float(misalignment(polar_factor(runs[0].M[1]), polar_factor(one))), 0.0, 1e-9, "ODE",
-        1.0,
-    )  # fmt: skip
+    name = "1 − cos to the closest solution at the end, Q(0) = I, η² term on (rival: any solution)"
+    apart = float(ql.misalignment(polar_factor(runs[0].M[1]), polar_factor(one)))
+    yield Finding(name, 0.0, apart, 0.0, 1e-9, "ODE", 1.0)
     skew, times = Task(4, 2, [[1.2, 0.2], [0.2, 0.8]]), np.linspace(0.0, 40.0, 21)
     start = random_overlaps(skew, 10**4, 1)
     kept, lost = (
         float(np.abs(matrix - matrix[0]).max() / np.abs(matrix[0]).max())
         for matrix in (
-            conserved_quantity(gradient_flow(skew, start, eta=eta, alpha=times)),
-            conserved_quantity(integrate(skew, start, eta=eta, alpha=times)),
+            ql.conserved_quantity(ql.gradient_flow(skew, start, eta=eta, alpha=times)),
+            ql.conserved_quantity(integrate(skew, start, eta=eta, alpha=times)),
         )
     )
     name = "relative change of the conserved matrix along the flow, T ≠ I (rival: ODE, η² term)"
@@ -119,7 +104,7 @@ def C4(effort: Effort) -> Iterator[Finding]:
     sizes, count, turned = (10**4, 10**6, 10**8), 100 if effort == "full" else 16, []
     for N in sizes:
         starts = [random_overlaps(task, N, (2, N, i)) for i in range(count)]
-        alpha = [float(np.log(N) / 2 + 9) / plateau(task, 0.05).escape_rate]
+        alpha = [float(np.log(N) / 2 + 9) / ql.plateau(task, 0.05).escape_rate]
         ends = np.array(
             [integrate(task, s, eta=0.05, alpha=alpha, rtol=1e-10).M[0] for s in starts]
         )
@@ -138,14 +123,14 @@ def blur(effort: Effort) -> Iterator[Finding]:
         (4, 2, 0.05, 500, 340, 0.0, "the closest"),
         (4, 2, 0.05, 1000, 340, 0.0, "the closest"),
         (4, 2, 0.05, 10**10, 340, 0.0, "the closest"),
-        (8, 1, 0.01, 10**6, 250, blur_law(Task(8, 1), 0.1)[0], "as at η = 0.1"),
+        (8, 1, 0.01, 10**6, 250, ql.blur_law(Task(8, 1), 0.1)[0], "as at η = 0.1"),
         (1, 1, 0.05, 2000, 300, 1.0, "either of two"),
     ):
         task, how = Task(p, k), by(N)
-        law, (predicted, _) = escape_law(task, N, eta), blur_law(task, eta)
+        law, (predicted, _) = ql.escape_law(task, N, eta), ql.blur_law(task, eta)
         # Short steps: the noise of the plateau is to be a sum of many samples
         step, alpha = 0.03 / law.rate if how == "diffusion" else None, law.mean + 4 * law.std
         M = sgd(task, eta, N, runs * repeated(effort), 14, alpha=[0.0, alpha], step=step).M
         O = polar_factor(M)
         name = f"mean 1 − cos, {where(task, eta, N)} (rival: {said})"
-        yield of_sample(name, predicted, misalignment(O[:, 0], O[:, 1]), 0.03, how, rival)
+        yield of_sample(name, predicted, ql.misalignment(O[:, 0], O[:, 1]), 0.03, how, rival)

@@ -4,19 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib import (
-    Overlaps,
-    Task,
-    critical_learning_rate,
-    escape_law,
-    integrate,
-    learning_rates,
-    plateau,
-)
+import quadlib as ql
+from quadlib import Overlaps, Task, escape_law, integrate, plateau
 from quadlib.checks import Constraint
 from quadlib.claims import measure as m
 from quadlib.claims.base import Effort, Finding, Method, shown_in
 from quadlib.notation import number
+from quadlib.plateau import last_learning_rate
 
 __all__ = ["on_plateau", "law_of_escape", "plateau_noise", "logarithm", "existence"]  # noqa: RUF022
 
@@ -134,11 +128,11 @@ def logarithm(effort: Effort) -> Iterator[Finding]:
 def existence(effort: Effort) -> Iterator[Finding]:
     """Above a learning rate that grows with p and p* there is no plateau."""
     for p, k in ((1, 1), (1, 4), (4, 2), (16, 4)):
-        task, predicted = Task(p, k), learning_rates(Task(p, k)).plateau
+        task, predicted = Task(p, k), last_learning_rate(Task(p, k), "free")
         start = Overlaps(0.1 * np.eye(p), np.zeros((p, k)))
         # Just above it the norms take long to run away
         measured = m.turning(0.02, 1.0, 4e-3, lambda eta: m.runs_away(task, start, eta, 100 / eta))  # noqa: B023
-        rival = learning_rates(Task(1, 1)).plateau if k > 1 else critical_learning_rate(task)
+        rival = last_learning_rate(Task(1, 1), "free") if k > 1 else ql.critical_learning_rate(task)
         yield Finding(
             f"largest η with a plateau, p = {p}, p* = {k} (rival: "
             f"{'as at p = p* = 1' if k > 1 else 'η_c'})", predicted, measured, 0.0,

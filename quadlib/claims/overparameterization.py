@@ -4,17 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quadlib import (
-    Overlaps,
-    Task,
-    critical_learning_rate,
-    escape_law,
-    gradient_flow,
-    integrate,
-    late_time_law,
-    plateau,
-    random_overlaps,
-)
+import quadlib as ql
+from quadlib import Overlaps, Task, escape_law, integrate, plateau, random_overlaps
 from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import by, escapes, mean, of_sample, repeated, sgd, turning, where
 
@@ -109,7 +100,7 @@ def late_times(effort: Effort) -> Iterator[Finding]:
         # Q = I: surplus units die alike, and L tends to its law as fast as it can
         task, start = Task(p, _K), Overlaps(np.eye(p), 0.2 * random_overlaps(Task(p, _K), 50, 1).M)
         for noise in (False, True):
-            law, bare = (late_time_law(task, eta, gradient_noise=n) for n in (noise, not noise))
+            law, bare = (ql.late_time_law(task, eta, gradient_noise=n) for n in (noise, not noise))
             name = f"{'ODE' if noise else 'flow'}, {where(task, eta)} (rival: η² term "
             name += "off)" if noise else "on)"
             # Late enough for the law, early enough for the digits of an exponential
@@ -123,10 +114,11 @@ def late_times(effort: Effort) -> Iterator[Finding]:
             predicted, rival = (x.rate or x.prefactor or 0.0 for x in (law, bare))
             yield Finding(f"{said}, {name}", predicted, found, 0.0, 0.01 * found, "ODE", rival)
     for p, k in ((1, 2), (1, 4), (3, 4)):
-        end = gradient_flow(Task(p, k), random_overlaps(Task(p, k), 10**4, 0), eta=eta, alpha=1500)
+        task, start = Task(p, k), random_overlaps(Task(p, k), 10**4, 0)
+        end = ql.gradient_flow(task, start, eta=eta, alpha=1500)
         yield Finding(
             f"loss that p = {p} units leave of p* = {k}, flow (rival: one teacher unit each)",
-            late_time_law(Task(p, k), eta, gradient_noise=False).floor, float(end.loss[-1]), 0.0,
+            ql.late_time_law(task, eta, gradient_noise=False).floor, float(end.loss[-1]), 0.0,
             1e-6, "ODE", ((k - p) / k) ** 2 / 2 + (k - p) / k**2,
         )  # fmt: skip
 
@@ -143,7 +135,7 @@ def critical(effort: Effort) -> Iterator[Finding]:
             first, last = integrate(task, near, eta=eta, alpha=[100.0, 200.0], rtol=1e-12).loss
             return bool(last > first)
 
-        predicted = critical_learning_rate(task)
+        predicted = ql.critical_learning_rate(task)
         # Far from the root the error leaves its linear stage within α = 200
         measured = turning(0.45 * k / (k + 2), 0.52 * k / (k + 2), 1e-5, grows)
         said, rival = ("p for p*", p / (2 * (p + 2))) if p > k else ("p*/4: 4ηT/p* = 1", k / 4)
