@@ -50,7 +50,8 @@ def page(explorer: str, notebook: str, title: str, sentences: str) -> dict[str, 
     )
     text = f"# {title}\n\n{sentences}\n\n{links}"
     # The picture that others wait for, with all runs, is for pages without a kernel
-    code = f"from quadlib import explorers\n\nexplorers.{explorer}.patience = 0\nexplorers.{explorer}()"
+    name = f"explorers.{explorer}"
+    code = f"from quadlib import explorers\n\n{name}.patience = 0\n{name}()"
     cells = [
         dict(cell_type="markdown", id="text", metadata={}, source=text),
         dict(
