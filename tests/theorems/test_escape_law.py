@@ -238,6 +238,7 @@ def test_spread_for_one_teacher_is_that_of_the_logarithm_of_a_chi_square():
         (ql.Task(1, 1), 10**4, 0.2, "spherical", ValueError, "plateau to be left"),
         (ql.Task(1, 4), 10**4, 0.05, "free", ValueError, "level must be lost"),
         (ql.Task(16, 1), 10**4, 0.3, "free", ValueError, "level must be lost"),
+        (ql.Task(8, 2), 300, 0.69, "spherical", ValueError, "level must be lost"),  # matched: it is
         (ql.Task(4, 2), 5, 0.1, "free", ValueError, "N must be at least"),
         (ql.Task(4, 2), 10**4, 0.0, "free", ValueError, "eta must"),
         (ql.Task(4, 2), 10**4, math.nan, "free", ValueError, "eta must"),

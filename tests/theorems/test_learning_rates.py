@@ -108,7 +108,16 @@ def test_the_diverging_runs_of_theory_are_those_of_the_benchmark():
     root = Path(__file__).parents[2]
     text = " ".join((root / "docs" / "theory.md").read_text().split())
     result = json.loads((root / "benchmarks" / "results" / "escape_grid.json").read_text())
-    near, close, none, past = (f"{100 * d['share']:.0f} %" for d in result["result"]["diverging"])
-    assert f"{near} of the runs blow up at $\\eta = 0.9 \\eta_c$ and {close} at" in text
-    assert none == "0 %"
-    assert f"none at $0.8 \\eta_c$, and {past} at $\\eta = 0.27$" in text
+    near, close, none, past = (
+        [f"{100 * share:.0f} %" for share in d["shares"]] for d in result["result"]["diverging"]
+    )
+    when = result["result"]["diverging"][3]["when"]
+    assert result["result"]["diverging"][1]["when"] is None
+    assert (
+        f"{near[1]} of the runs have blown up until $\\alpha = 100$ at $\\eta = 0.9 \\eta_c$"
+        in text
+    )
+    assert f"at $0.97 \\eta_c$ {close[0]} until $\\alpha = 50$ and {close[2]} until 200" in text
+    assert none == ["0 %"] * 3
+    assert f"{past[0]}, {past[1]} and {past[2]} until $\\alpha = 50$, 100 and 200" in text
+    assert f"four in ten until {when:g}" in text
