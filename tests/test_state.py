@@ -42,6 +42,14 @@ def test_random_weights_hold_the_teacher_exactly() -> None:
     assert ql.loss(again, w.overlaps) == pytest.approx(ql.loss(task, w.overlaps), rel=1e-12)
 
 
+def test_the_norms_of_a_random_start() -> None:
+    """Entries of W have variance 1 if nothing is said, 5 standard errors; Q_ii = 1 exactly."""
+    W = ql.random_weights(ql.Task(4, 2), 10**4, 0).W
+    assert abs(W.var() - 1) < 5 * np.sqrt(2 / W.size)
+    Q = ql.random_overlaps(ql.Task(60, 2), 100, 0, constraint="spherical").Q
+    np.testing.assert_array_equal(np.diag(Q), 1.0)
+
+
 def test_huge_N_costs_nothing_and_has_the_right_size() -> None:
     """At N = 1e12 √N M is standard Gaussian: its mean square over 4000 draws, 5 standard errors."""
     task, N = ql.Task(4, 2), 10**12

@@ -161,7 +161,7 @@ def _loop(
             step = left / np.ceil(left / step)
         else:
             step = left
-        draws = min(DRAWS, max(1, int(step * N + 0.5)))
+        draws = int(min(DRAWS, max(1.0, step * N + 0.5)))
         for i in range(p):
             for b in range(d):
                 first[i, b], second[i, b] = 0.0, 0.0

@@ -154,7 +154,7 @@ class LockstepDiffusion:
         safe = np.where(fastest > 0, self.safety / np.maximum(fastest, TINY), left)
         step = np.minimum(self.limit[live], safe)
         step = np.where(step < left, left / np.ceil(left / step), left)
-        draws = np.clip((step * N + 0.5).astype(np.int64), 1, DRAWS)
+        draws = np.clip(step * N + 0.5, 1, DRAWS).astype(np.int64)  # N may exceed 64 bits
         noisy = int(task.label_noise > 0)
         z = np.zeros((len(live), np.max(draws), noisy + C.shape[1]))
         for i, run in enumerate(live):
