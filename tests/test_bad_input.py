@@ -20,7 +20,7 @@ STATE = ql.random_overlaps(TASK, 50, 0)
 SPHERE = ql.random_overlaps(TASK, 50, 0, constraint="spherical")
 ONE_OFF = ql.Overlaps(np.diag([1.0, 1.1, 1.0]), np.zeros((3, 2)))
 WEIGHTS = ql.random_weights(TASK, 50, 0)
-WIDE = ql.random_overlaps(ql.Task(64, 68), 200, 0)
+WIDE = ql.random_overlaps(ql.Task(65, 65), 200, 0)
 TALL = ql.Task(2, 3)  # fewer students than teachers
 TALL_WEIGHTS = ql.random_weights(TALL, 50, 0)
 NOISY = ql.Task(3, 2, label_noise=0.1)
@@ -88,6 +88,8 @@ ETA: list[tuple[Any, type[Exception], str, str]] = [
     (-0.1, ValueError, "eta", "-0.1"),
     (NAN, ValueError, "eta", "nan"),
     (INF, ValueError, "eta", "inf"),
+    (10**400, ValueError, "eta", "inf"),
+    (-(10**400), ValueError, "eta", "-inf"),
     ("0.1", TypeError, "eta", "'0.1'"),
     (True, TypeError, "eta", "True"),
     (None, TypeError, "eta", "None"),
@@ -98,6 +100,7 @@ ALPHA: list[tuple[Any, type[Exception], str, str]] = [
     ([0.0, 2.0, 1.0], ValueError, "alpha", "out of order"),
     ([0.0, 1.0, 1.0], ValueError, "alpha", "out of order"),
     ([-1.0, 1.0], ValueError, "alpha", "negative"),
+    ([0.0, 9e-91], ValueError, "alpha", "9e-91"),
     ([0.0, INF], ValueError, "alpha", "infinity"),
     ([0.0, NAN], ValueError, "alpha", "NaN"),
     ([[0.0, 1.0]], ValueError, "alpha", "(1, 2)"),
@@ -160,6 +163,9 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: ql.Task(3.0, 2), TypeError, "p", "3.0"),
     (lambda: ql.Task(True, 2), TypeError, "p", "True"),
     (lambda: ql.Task("3", 2), TypeError, "p", "'3'"),
+    (lambda: ql.Task(129, 2), ValueError, "p", "128, got 129"),
+    (lambda: ql.Task(10**5000, 2), ValueError, "p", "got int"),
+    (lambda: ql.Task("p" * 99, 2), TypeError, "p", "got str 'ppppp"),
     (lambda: ql.Task(3, 0), ValueError, "p_star", "got 0"),
     (lambda: ql.Task(3, 2.5), TypeError, "p_star", "2.5"),
     (lambda: ql.Task(3, False), TypeError, "p_star", "False"),
@@ -177,6 +183,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: ql.Task(3, 2, [1.0, 1e-10]), ValueError, "T", "eigenvalue 1e-10"),
     (lambda: ql.Task(3, 1, [9e-91]), ValueError, "T", "9e-91"),
     (lambda: ql.Task(3, 2, [1.0, NAN]), ValueError, "T", "NaN"),
+    (lambda: ql.Task(3, 2, np.ma.array([1.0, 2.0], mask=[0, 1])), ValueError, "T", "masked"),
     (lambda: ql.Task(3, 2, [1.0, INF]), ValueError, "T", "infinity"),
     (lambda: ql.Task(3, 2, ["a", "b"]), TypeError, "T", "list"),
     (lambda: ql.Task(3, 2, [1j, 1.0]), TypeError, "T", "list"),
@@ -309,11 +316,20 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: simulate(method="weights", start=None, N=10**12), ValueError, "N", "got N = 1"),
     # integrate
     (lambda: integrate(rtol=0.0), ValueError, "rtol", "got 0"),
+    (lambda: integrate(gradient_noise=2), TypeError, "gradient_noise", "got 2"),
     (lambda: integrate(rtol=NAN), ValueError, "rtol", "nan"),
     (lambda: integrate(rtol="small"), TypeError, "rtol", "'small'"),
     # simulate
     (lambda: simulate(step=0.1), ValueError, "step", "0.1"),
     (lambda: simulate(step=0.0, method="diffusion"), ValueError, "step", "got 0"),
+    (lambda: simulate(step=0.01, method="diffusion"), ValueError, "step", "0.01"),
+    (lambda: simulate(N=49, method="diffusion", start=None), ValueError, "N", "got 49"),
+    (
+        lambda: simulate(N=60, method="diffusion", start=None, task=ql.Task(16, 5)),
+        ValueError,
+        "N",
+        "63",
+    ),
     (lambda: simulate(step=NAN, method="diffusion"), ValueError, "step", "nan"),
     (lambda: simulate(step="a", method="diffusion"), TypeError, "step", "'a'"),
     (lambda: simulate(method="weights"), TypeError, "start", "Overlaps"),
@@ -359,6 +375,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
         "T",
         "another T",
     ),
+    (lambda: ql.escape_law(TASK, 10**4, 0.1, level=9.0), ValueError, "level", "got 9"),
     (lambda: escape_time(NAN), ValueError, "level", "nan"),
     (lambda: escape_time(-1.0), ValueError, "level", "-1"),
     (lambda: escape_time("half"), TypeError, "level", "'half'"),
@@ -366,6 +383,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: ql.closest_solution(STATE), TypeError, "weights", "Overlaps"),
     (lambda: ql.hessian_operator(STATE), TypeError, "weights", "Overlaps"),
     (lambda: ql.empirical_hessian_operator(STATE, np.ones((9, 50))), TypeError, "weights", "Over"),
+    (lambda: ql.polar_factor(np.ones((0, 2))), ValueError, "M", "(0, 2)"),
     (lambda: ql.conserved_quantity(STATE), TypeError, "trajectory", "Overlaps"),
     (lambda: ql.blur_law(TASK, 0.0), ValueError, "eta", "1e-90"),
     (lambda: ql.closest_solution(TALL_WEIGHTS), ValueError, "p", "p = 2"),
@@ -379,7 +397,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     ),
     # landscape
     (lambda: hessian_spectrum(N=2**62), ValueError, "N", str(2**62)),
-    (lambda: hessian_spectrum(task=ql.Task(64, 68), state=WIDE, N=10**6), ValueError, "p", "8448"),
+    (lambda: hessian_spectrum(task=ql.Task(65, 65), state=WIDE, N=10**6), ValueError, "p", "8450"),
     (lambda: empirical(np.ones((50, 7))), ValueError, "X", "(50, 7)"),
     (lambda: empirical(np.ones((0, 50))), ValueError, "X", "(0, 50)"),
     (lambda: empirical(np.ones(50)), ValueError, "X", "(50,)"),

@@ -1,6 +1,9 @@
 """The loops of `dynamics` do the same compiled, as written, in NumPy, and in slices."""
 
 import importlib
+import runpy
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +50,7 @@ def runs(
         (ONE, "weights", 10, 0.8, {"alpha": np.array([0.0, 50.0])}),
         (ONE, "overlaps", 10, 0.8, {"alpha": np.array([0.0, 50.0])}),
         (ONE, "diffusion", 60, 0.8, {"alpha": np.array([0.0, 50.0])}),
+        (ql.Task(1, 1, None, 1e14), "diffusion", 60, 0.8, {}),
         # which pass a level: on the way, at the start, never
         *[
             (ql.Task(2, 2), method, N, 0.1, {"level": level, "window": 0.15, "alpha": LONG})
@@ -108,3 +112,55 @@ def test_a_start_that_is_no_covariance_to_rounding_is_refused(
     start = ql.Overlaps([[1.0, 1.0 + 5e-10], [1.0 + 5e-10, 1.0]], [[0.0], [0.0]])
     with pytest.raises(ValueError, match="where the overlaps stop being a covariance"):
         runs(ql.Task(2, 1), "diffusion", "free", 100, 0.1, 1.0, start=start)
+
+
+def test_a_start_may_be_drawn_by_a_function() -> None:
+    how: Any = dict(task=NOISY, method="overlaps", constraint="free", N=40, eta=0.05, slices=1.0)
+    own = runs(**how, start=lambda rng: ql.random_overlaps(NOISY, 40, rng))
+    np.testing.assert_array_equal(own.Q, runs(**how).Q)
+
+
+def test_what_is_compiled_is_held_to_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = importlib.import_module("quadlib.dynamics.together")
+    compiled = [together.steps_a_second(name) for name in ("weights", "overlaps", "diffusion")]
+    monkeypatch.setattr(together, "numba_found", lambda: False)
+    numpy = [together.steps_a_second(name) for name in ("weights", "overlaps", "diffusion")]
+    assert all(np.array(compiled) > numpy)
+
+
+def test_without_numba_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = importlib.import_module("quadlib.dynamics.compiled")
+    assert room.numba_found.__wrapped__()
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert not room.numba_found.__wrapped__()
+
+
+def test_a_cache_that_cannot_be_written_is_done_without_and_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room, tried = importlib.import_module("quadlib.dynamics.compiled"), []
+
+    def njit(cache: bool, **options: Any) -> Any:
+        tried.append(cache)
+        if cache:
+            raise OSError("No space left on device")
+        return lambda loop: loop
+
+    monkeypatch.setattr("numba.njit", njit)
+    monkeypatch.setattr(room, "_warned", [])
+    half = room.compiled(lambda x: 1 / x)
+    with pytest.warns(RuntimeWarning, match="No space left on device"):
+        assert half(2) == 0.5
+    assert half(4) == 0.25
+    assert room.compiled(lambda x: x)(3) == 3  # and no second warning
+    assert tried == [True, False, True, False]
+    with pytest.raises(ZeroDivisionError):
+        half(0)
+
+
+def test_arrays_are_those_of_numpy_where_jaxtyping_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "jaxtyping", raising=False)
+    path = Path(ql.__file__).parent / "shapes.py"
+    shapes = runpy.run_path(str(path))
+    assert shapes["Float"][np.ndarray, "p N"] is np.ndarray
+    assert shapes["Int"] is shapes["Float"]

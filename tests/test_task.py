@@ -1,5 +1,7 @@
 """The Gaussian moments that loss, drift and noise rest on."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,3 +71,21 @@ def test_zero_loss_exactly_at_the_solutions() -> None:
     solution = ql.Overlaps(np.sqrt(5 / 3) * M @ O.T, M)
     assert ql.loss(task, solution) < 1e-14
     assert ql.loss(task, ql.Overlaps(1.1 * solution.Q, np.sqrt(1.1) * M)) > 1e-3
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_the_noise_of_the_gradient_is_the_term_of_second_order(constraint: Any) -> None:
+    """4η² Γ of the students, with the change of each norm projected out on the sphere; M feels it
+    there alone."""
+    task = ql.Task(3, 2, [1.5, 0.5], 0.2)
+    state = ql.random_overlaps(task, 20, 0, constraint=constraint)
+    Gamma = gaussian_moments(joint_covariance(state.Q, state.M, task.T), task.readout, 0.2).Gamma
+    noise = 4 * 0.3**2 * Gamma[:3, :3]
+    half = np.diag(noise)[:, None] / 2 * (constraint == "spherical")
+    with_it, without = (ql.drift(task, state, 0.3, constraint, noisy) for noisy in (True, False))
+    np.testing.assert_allclose(
+        with_it[0] - without[0], noise - half * state.Q - half.T * state.Q, atol=1e-13
+    )
+    np.testing.assert_allclose(with_it[1] - without[1], -half * state.M, atol=1e-13)
+    number = np.array(0.3)  # an array without axes is a number
+    np.testing.assert_array_equal(ql.drift(task, state, number, constraint)[0], with_it[0])

@@ -26,6 +26,9 @@ E_ROUNDING = 1e-9
 RTOL = 1e-10
 """Error allowed in a step of the reduced equations."""
 
+MOST_STEPS = 10_000
+"""Whatever needs more has lost its digits."""
+
 
 def gradient_flow(task: Task, state: Overlaps | Weights, *, eta: float, alpha: Any) -> Trajectory:
     r"""Follow population gradient flow, the overlap ODE without its η² term, for any α.
@@ -134,7 +137,7 @@ class _Reduction:
             slopes[1:] -= self.growth
             return slopes
 
-        y, done = np.zeros(1 + len(self.growth)), int(points[0] == 0)
+        y, done, steps = np.zeros(1 + len(self.growth)), int(points[0] == 0), 0
         if done:
             yield 0.0, y
         solver = LSODA(derivative, 0.0, y, points[-1] or 1.0, rtol=RTOL, atol=RTOL)
@@ -142,7 +145,9 @@ class _Reduction:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 solver.step()
-            if solver.status == "failed" or not np.isfinite(solver.y).all():
+            steps += 1
+            failed = solver.status == "failed" or steps > MOST_STEPS
+            if failed or not np.isfinite(solver.y).all():
                 raise np.linalg.LinAlgError
             passed = int(np.searchsorted(points, solver.t, side="right"))
             for a in points[done:passed]:

@@ -147,7 +147,7 @@ def _loop(
 
     new, x = inputs[done % 2], inputs[1 - done % 2]
     j = done % block
-    for step in range(done, done + budget + 1):
+    for step in range(done, done + budget + 1):  # pragma: no branch, since it ends in `break`
         if step == look:
             now = loss(F)
             if now <= watch[0]:

@@ -1,6 +1,7 @@
 """What is seen of runs on their way: overlaps at given times, or when the loss passes a level."""
 
 import math
+from abc import ABC, abstractmethod
 
 import numpy as np
 
@@ -105,7 +106,7 @@ class Record:
         self._last[:, runs] = alpha, loss
 
 
-class Steps:
+class Steps(ABC):
     """Runs that go step by step together, and are looked at between steps.
 
     A subclass says what some steps are, in `step`, and keeps only some of its runs in `keep`.
@@ -141,13 +142,13 @@ class Steps:
                 self.keep(going)
         return False
 
+    @abstractmethod
     def overlaps(self) -> tuple[Array, Array]:
         """Q and M of the runs that go on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, steps: int) -> None:
         """Do some steps, and mark runs that diverge."""
-        raise NotImplementedError
 
-    def keep(self, going: Array) -> None:
+    def keep(self, going: Array) -> None:  # noqa: B027, one run alone keeps nothing
         """Drop the other runs."""

@@ -15,6 +15,8 @@ import quadlib as ql
 from quadlib.escape.average import average, of_spectra, spectra
 from quadlib.escape.finite import FiniteSize
 from quadlib.escape.linear import LinearStage
+from quadlib.escape.passage import passages
+from quadlib.thresholds import Matched
 
 SIGMAS = 5.0
 
@@ -289,3 +291,32 @@ def test_fluctuations_of_Q_raise_the_loss():
     # next order: norms fluctuate by 2 %, and M has begun to grow
     allowed = 0.05 * predicted + SIGMAS * square.std() / math.sqrt(runs)
     assert abs(square.mean() - predicted) < allowed
+
+
+@pytest.mark.parametrize("columns", [3, 8, 12])
+def test_what_is_linear_in_what_is_known_is_averaged_over_all_starts(columns):
+    """Also with fewer terms of the polynomial, where 80 starts cannot tell all of them."""
+    rng = np.random.default_rng(columns)
+    known = rng.standard_normal((4000, columns))
+    known[:, 0] = np.log(np.linalg.norm(rng.standard_normal((4000, 4)), axis=1))
+    y = known @ rng.standard_normal(columns)
+    found = average(y[:80], known[:80], known, 4)
+    # what is known exactly of the length replaces its average over 4000
+    assert abs(found.mean - y.mean()) < SIGMAS * y.std() / math.sqrt(4000)
+    assert abs(found.var - y.var()) < SIGMAS * y.var() * math.sqrt(2 / 4000)
+    assert found.mean_error < y.std() / math.sqrt(80) / 2
+
+
+@pytest.mark.parametrize(("level", "limit", "time"), [(1e3, 5, 0.0), (1e-3, 3, math.inf)])
+def test_a_level_is_passed_at_the_start_or_not_within_the_limit(level, limit, time):
+    equation = Matched(ql.Task(2, 1), 0.1)
+    y = equation.start(np.array([1.0, 1.0]), np.full((2, 1), 1e-3))
+    following = passages(equation, y, np.array([level]), 0.1, limit)
+    while True:
+        try:
+            next(following)
+        except StopIteration as end:
+            found = end.value
+            break
+    assert (found.times == time).all()
+    assert not found.runaway.any()

@@ -88,3 +88,13 @@ def test_time_and_learning_rate_enter_as_their_product() -> None:
     slow = ql.gradient_flow(task, state, eta=0.01, alpha=np.linspace(0, 900, 10))
     fast = ql.gradient_flow(task, state, eta=0.1, alpha=np.linspace(0, 90, 10))
     np.testing.assert_allclose(slow.loss, fast.loss, atol=1e-8)
+
+
+def test_a_flow_that_needs_too_many_steps_ends_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As from Q = 10⁴⁰ I, where each step is in vain; here the limit is lower instead."""
+    monkeypatch.setattr("quadlib.dynamics.flow.MOST_STEPS", 100)
+    task = ql.Task(3, 2)
+    with pytest.raises(ValueError, match=r"comparable with T .* alpha = 1e\+12; end earlier"):
+        ql.gradient_flow(task, ql.random_overlaps(task, 50, 0), eta=0.1, alpha=1e12)
