@@ -1,6 +1,7 @@
 """Runs leave the program around them as it was, and do with less than they would like."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,36 +47,58 @@ def test_ensembles_in_threads_leave_the_program_as_it_was_and_workers_end_with_i
 
 
 CACHE = """
-import sys, warnings
+import builtins, sys, warnings
 import numpy as np
+from numba.core import caching
+if sys.argv[1] == "full":  # a real "No space left on device", of all that is written
+    def full(path, mode="r", *more):
+        return builtins.open("/dev/full" if "w" in mode else path, mode, *more)
+    caching.open = full
+if sys.argv[1] == "unwritable":  # whoever is root may write into any folder
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+    caching.tempfile.TemporaryFile = refuse
 from quadlib import Task, simulate
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    for method in ("overlaps", "overlaps"):
-        run = simulate(Task(2, 1), None, eta=0.1, alpha=[1.0], N=60, rng=1, method=method)
-print(len(caught), float(run.loss[0]))
+    how = dict(eta=0.1, alpha=[1.0], N=60, rng=1, progress=False)
+    for method in ("weights", "overlaps"):
+        run = simulate(Task(2, 1), None, method=method, **how)
+print(len(caught), float(run.loss[0]), *(warning.message for warning in caught))
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
-def test_a_damaged_cache_of_numba_is_done_without_and_warned_of_once(tmp_path: Path) -> None:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+def cached(kind: str, folder: Path) -> tuple[int, float, str]:
+    """How many warnings, the loss, and the words of the warnings."""
+    result = subprocess.run(
+        [sys.executable, "-c", CACHE, kind],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(folder)},
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    count, loss, *words = result.stdout.split(maxsplit=2)
+    return int(count), float(loss), " ".join(words)
 
-    def run() -> tuple[int, float]:
-        result = subprocess.run(
-            [sys.executable, "-c", CACHE], capture_output=True, text=True, env=environment
-        )
-        assert result.returncode == 0, result.stderr
-        count, loss = result.stdout.split()
-        return int(count), float(loss)
 
-    first = run()
-    assert first[0] == 0
-    kept = list(tmp_path.rglob("*.nb[ic]"))
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="devices of Linux")
+def test_a_cache_of_numba_that_fails_is_done_without_and_warned_of_once(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    count, expected, _ = cached("good", whole)
+    assert count == 0
+    kept = list(whole.rglob("*.nb[ic]"))
     assert kept
     for path in kept:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert run() == (1, first[1])
+    for kind, folder, fault in (
+        ("full", tmp_path / "new", "No space left on device"),
+        ("unwritable", tmp_path, "cannot cache function"),
+        ("damaged", whole, "Error: "),
+    ):
+        count, loss, words = cached(kind, folder)
+        assert (kind, count, loss) == (kind, 1, expected)
+        assert re.search(rf"cache cannot be used \(.*{fault}", words), words
 
 
 WITHOUT = """
