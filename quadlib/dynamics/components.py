@@ -110,12 +110,16 @@ class Components:
         if not abs(trace) <= self.largest:
             raise FloatingPointError
         np.matmul(F, G, out=dF)
-        dF += trace / 2 * F
         half = dP
         if self.noise:
             noise = dF @ G
-            own = float(np.vdot(G, G.T))
-            noise += (trace**2 / 8 + own / 4 + rate**2 * self.label_noise / 2) * F
+            noise += trace / 2 * dF
+            gain = trace**2 / 8 + float(np.vdot(G, G.T)) / 4 + rate**2 * self.label_noise / 2
+        if not self.spherical:  # where what is proportional to F leaves its rounding only
+            dF += trace / 2 * F
+            if self.noise:
+                noise += gain * F
+        if self.noise:
             half = noise[:, :k] @ m.T
             half += noise[:, k:]
             half += dP
@@ -123,8 +127,12 @@ class Components:
         if self.spherical:
             free = dP.diagonal() + 2 * (m * dm).sum(1)
             shrink = free / (2 * ((m * m).sum(1) + P.diagonal()))  # (2.3)
-            dF -= shrink[:, None] * F
-            dP -= P * shrink
+            lost = shrink[:, None] * F
+            dF -= lost
+            dP -= lost[:, k:].T  # not P * shrink, which lets an asymmetry of P grow
+            if self.noise:
+                dm -= gain * m
+                dP += 2 * gain * (m @ m.T)
         half = m.T @ (self.a_column * dm)
         np.add(half, half.T, out=dE)
         return dy

@@ -133,3 +133,14 @@ def test_ctrl_c_keeps_what_was_recorded(method: str) -> None:
     assert 1 <= len(so_far.alpha) < len(alpha)
     np.testing.assert_array_equal(so_far.alpha, alpha[: len(so_far.alpha)])
     assert np.isfinite(so_far.loss).all()
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e6, 1e15, 1e30])
+def test_on_the_sphere_units_much_shorter_than_the_teachers_come_to_rest(unit: float) -> None:
+    """At large ηT nothing is learned: Q = I and M = 0, long after all has moved in 1/(ηT)²."""
+    task = ql.Task(5, 2, [unit, 1.1 * unit], 6.3)
+    state = ql.random_overlaps(task, 12, 1, constraint="spherical")
+    run = ql.integrate(task, state, eta=0.32, alpha=1e10 / unit, constraint="spherical")
+    end = ql.Overlaps(np.eye(5), np.zeros((5, 2)))
+    assert run.loss[-1] == pytest.approx(ql.loss(task, end), rel=1e-9)
+    assert np.abs(run.Q[-1] - np.eye(5)).max() < 1e-6
