@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from quadlib import if_compiled
+
 THREADS = """
 import importlib, os, sys, threading
 from quadlib import Task, ensemble
@@ -120,6 +122,10 @@ times = escape_times(Task(2, 1), **(how | dict(runs=30, N=10**5)), method="diffu
 one = simulate(task, None, eta=0.1, alpha=1.0, N=60, rng=1)
 assert np.isfinite(found.loss).all() and np.isfinite(times).all() and len(one.loss) == 201
 assert threading.active_count() == 1
+import quadlib as ql
+assert ql.if_compiled("many", "few") == "few"
+found = ql.claims.table("05_landscape").findings  # those about runs of SGD are left out
+assert found and {finding.method for finding in found} <= {"ODE", "algebra"}
 """
 
 
@@ -129,3 +135,4 @@ def test_without_numba_processes_and_threads_all_runs_are_done_without_a_word() 
     )
     assert result.returncode == 0, result.stderr
     assert "Warning" not in result.stderr
+    assert if_compiled("many", "few") == "many"

@@ -89,7 +89,7 @@ def test_what_is_recorded_grows_and_is_a_trajectory(
     if kind == "numpy":
         request.getfixturevalue("without_numba")
     task, N = ql.Task(2, 1), 10**6 if method == "diffusion" else 100
-    runs = engine(task, N, 0.1, "free", method, alpha=np.linspace(0, 30, 61), runs=3)
+    runs = engine(task, N, 0.1, "free", method, alpha=np.linspace(0, 10, 21), runs=3)
     before = runs.recorded.copy()
     while runs.advance(0.0):
         assert (runs.recorded >= before).all()
@@ -98,8 +98,8 @@ def test_what_is_recorded_grows_and_is_a_trajectory(
         assert len(some.alpha) == before[2]
         np.testing.assert_array_equal(runs.loss[2, : before[2]], some.loss)
         assert np.isinf(runs.loss[2, before[2] :]).all()
-    assert (runs.recorded == 61).all()
-    np.testing.assert_allclose(runs.done, 30.0)
+    assert (runs.recorded == 21).all()
+    np.testing.assert_allclose(runs.done, 10.0)
 
 
 @pytest.mark.parametrize("kind", ["compiled", "numpy"])
@@ -122,13 +122,15 @@ def test_a_passage_is_where_a_fine_record_passes(
     eta, end = 0.1, 40.0
     level = escape_level(task, eta, constraint)
     how: Any = dict(alpha=np.array([end]), level=level, window=4 / N, runs=4)
-    found = finish(engine(task, N, eta, constraint, method, **how)).passage
     if method == "diffusion":  # a longest step makes it the same with and without records
-        step = 2.0**-7
-        found = finish(engine(task, N, eta, constraint, method, step=step, **how)).passage
+        step, end = 2.0**-7, 25.0
+        start = ql.random_overlaps(task, 100, 1, constraint=constraint)
+        how |= dict(alpha=np.array([end]), step=step, start=start)
+        found = finish(engine(task, N, eta, constraint, method, **how)).passage
         alpha = step * np.arange(round(end / step) + 1)
-        how = dict(alpha=alpha, step=2 * step, runs=4)
+        how = dict(alpha=alpha, step=2 * step, start=start, runs=4)
     else:
+        found = finish(engine(task, N, eta, constraint, method, **how)).passage
         how = dict(alpha=np.arange(round(end * N) + 1) / N, runs=4)
     runs = finish(engine(task, N, eta, constraint, method, **how))
     expected = first_passage(runs.alpha, runs.loss, level)
