@@ -90,9 +90,8 @@ def misalignment(O: Any, other: Any) -> Float[Array, "*n"]:
 def blur_law(task: Task, eta: float, start: Any = None) -> tuple[float, float]:
     r"""Return mean and standard deviation of 1 − cos between the orientations of start and end.
 
-    A run of SGD ends with the orientation (for p >= p*: on the closest solution) not of its start
-    but of its start plus the noise that it collects on the plateau: with J, J' standard Gaussian
-    (p, p*) and pol the polar factor
+    A run of SGD ends with the orientation of its start plus the noise that it collects on the
+    plateau: with J, J' standard Gaussian (p, p*) and pol the polar factor
 
     .. math:: 1 - \cos = 1 - \frac1{p^*} \operatorname{tr}
               \operatorname{pol}(J)^T \operatorname{pol}(J + \sqrt{ε}\, J'), \qquad

@@ -13,9 +13,7 @@ from quadlib.task import Task, check_task
 
 __all__ = ["LearningRates", "Matched", "learning_rates"]
 
-_START = 1e-3
-_ACCURACY = 1e-4
-_BLOWN_UP = 1e3
+_START, _ACCURACY, _BLOWN_UP = 1e-3, 1e-4, 1e3
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,10 @@ def learning_rates(task: Task, constraint: Constraint = "free") -> LearningRates
         η_d: \; \text{the ODE from } Q = qI, M = εO\sqrt{T} \text{ stays finite below}, \qquad
         η_p: \; β^2 = 4aγ
 
-    `critical` and `plateau` are exact. `runaway` has no closed form: the ODE is integrated from
-    the plateau with ε = 10⁻³ and η bisected, to a relative accuracy of 10⁻³. With columns of M of
-    equal length, orthogonal to each other, the ODE closes in the norms and overlaps of matched
-    pairs. It depends on the start: from other directions of M by up to 4 % for p* = 2, and for
-    T ≠ I a little on ε. If no η below η_p makes the ODE run away, it is η_p.
+    `critical` and `plateau` are exact. `runaway` has no closed form: the ODE of matched pairs is
+    integrated from the plateau with ε = 10⁻³ and η bisected, to a relative accuracy of 10⁻³. It
+    depends on the start: from other directions of M by up to 4 % for p* = 2, and for T ≠ I a
+    little on ε. If no η below η_p makes the ODE run away, it is η_p.
 
     Parameters
     ----------

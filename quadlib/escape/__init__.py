@@ -233,10 +233,14 @@ def escape_law_in_pieces(
         G, more = matrices(*((k, task.p) if turned else (task.p, k)), many, not free and not alike)
         if turned:
             G = np.pad(G.swapaxes(1, 2), ((0, 0), (0, 0), (0, k - e)))
+        yield
         known, entries = of_matrices(G, grown, t / k, not free), task.p * k
     else:
-        S = spectra(task.p, k, PARTS * int(np.clip(1.2e6 / e / PARTS, 512, 4096)), alike)
+        many = PARTS * int(np.clip(1.2e6 / e / PARTS, 512, 2048 if 2 < e < 9 else 4096))
+        S = spectra(task.p, k, many, alike)
+        yield
         more, known, entries = S.more, of_spectra(S, grown.T[:e] ** 2), S.entries
+    yield
     if finite.norm * noisy > 0:
         known = np.column_stack([known, more])
     chosen = np.arange(len(known)).reshape(PARTS, -1)[:, : few // PARTS].ravel()
