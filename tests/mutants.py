@@ -44,7 +44,7 @@ ROOT = Path(__file__).parent.parent
 BAD, END = "test_bad_input", "theorems/test_right_to_the_end"
 LOOPS = "theorems/test_transcriptions test_loops"
 TESTS = {
-    "task": f"test_task test_precision test_trajectory {BAD} {END} theorems/test_reference_values",
+    "task": f"test_task test_state test_precision test_trajectory {BAD} {END}",
     "state/overlaps": f"test_state test_task {BAD} test_files test_bias",
     "state/random": f"test_state {BAD} test_bias",
     "plateau": f"test_precision {BAD} theorems/test_reference_values theorems/test_learning_rates",
@@ -54,7 +54,7 @@ TESTS = {
     "late_time": f"test_precision theorems/test_late_time {BAD}",
     "bias": f"test_bias {BAD} theorems/test_implicit_bias",
     "landscape": f"test_landscape theorems/test_hessian_spectra {BAD}",
-    "thresholds": "theorems/test_learning_rates",
+    "thresholds": "theorems/test_learning_rates theorems/test_escape_law",
     "checks/scalars": f"{BAD} test_seeds test_files test_landscape",
     "checks/arrays": f"{BAD} test_trajectory test_files",
     "dynamics/components": f"{END} theorems/test_ode theorems/test_reference_values",

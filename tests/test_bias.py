@@ -129,6 +129,7 @@ def test_the_polar_factor_is_the_closest_frame_and_the_closest_solution() -> Non
     np.testing.assert_allclose(np.sqrt(2) * O @ w.W_star, closest_solution(w), atol=1e-12)
     np.testing.assert_allclose(ql.polar_factor(M.tolist()), O, atol=1e-15)
     assert ql.polar_factor(np.stack([M, -M]))[1] == pytest.approx(-O)
+    assert ql.polar_factor(np.ones((0, 3, 2))).shape == (0, 3, 2)
 
 
 def test_misalignment_is_one_minus_the_mean_cosine_and_keeps_its_digits() -> None:

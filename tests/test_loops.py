@@ -77,7 +77,8 @@ def test_a_loop_is_what_is_written(
     for other in others:
         np.testing.assert_array_equal(other.recorded, compiled.recorded)
         np.testing.assert_array_equal(other.diverged, compiled.diverged)
-        ended = ~compiled.diverged  # literal SGD counts a slice to its end
+        # where a run diverges, the others count a slice to its end
+        ended = ~compiled.diverged | (method == "diffusion")
         np.testing.assert_allclose(other.done[ended], compiled.done[ended], rtol=1e-12)
         np.testing.assert_allclose(other.passage, compiled.passage, rtol=1e-9)
         for a, b in ((other.Q, compiled.Q), (other.M, compiled.M)):
@@ -98,6 +99,33 @@ def test_a_loop_is_what_is_written(
         np.testing.assert_allclose(compiled.done, compiled.alpha[-1], rtol=1e-12, atol=0.5 / N)
     if eta == 0.8 and constraint == "free":
         assert compiled.diverged.any()
+
+
+@pytest.mark.parametrize(
+    ("task", "constraint", "eta"), [(ql.Task(2, 2), "spherical", 0.3), (ONE, "free", 0.15)]
+)
+def test_steps_that_leave_the_possible_states_are_taken_again_and_shorter(
+    monkeypatch: pytest.MonkeyPatch, task: ql.Task, constraint: Any, eta: float
+) -> None:
+    lockstep = importlib.import_module("quadlib.dynamics.lockstep")
+    factor, refused = lockstep._factor, []
+
+    def counting(C: Any) -> Any:
+        L, fit = factor(C)
+        refused.append((~fit).sum())
+        return L, fit
+
+    how: Any = dict(
+        method="diffusion", N=50, slices=1.0, step=1.0, alpha=np.array([0.0, 3.07, 9.3])
+    )
+    compiled = runs(task, constraint=constraint, eta=eta, **how)
+    monkeypatch.setattr(lockstep, "_factor", counting)
+    monkeypatch.setattr("quadlib.dynamics.together.numba_found", lambda: False)
+    numpy = runs(task, constraint=constraint, eta=eta, **how)
+    assert sum(refused) > 0
+    np.testing.assert_array_equal(numpy.recorded, compiled.recorded)
+    known = np.isfinite(compiled.Q)
+    np.testing.assert_allclose(numpy.Q[known], compiled.Q[known], rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["compiled", "written", "numpy"])

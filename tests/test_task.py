@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import quadlib as ql
-from quadlib.task import gaussian_moments, joint_covariance
+from quadlib.task import gaussian_moments, joint_covariance, loss_slope, mean_change
 
 
 def case(p: int, k: int, noise: float, seed: int) -> tuple[ql.Task, np.ndarray]:
@@ -89,3 +89,20 @@ def test_the_noise_of_the_gradient_is_the_term_of_second_order(constraint: Any) 
     np.testing.assert_allclose(with_it[1] - without[1], -half * state.M, atol=1e-13)
     number = np.array(0.3)  # an array without axes is a number
     np.testing.assert_array_equal(ql.drift(task, state, number, constraint)[0], with_it[0])
+
+
+@pytest.mark.parametrize("spherical", [False, True])
+def test_a_stack_of_states_is_treated_state_by_state(spherical: bool) -> None:
+    task = ql.Task(3, 2, [1.5, 0.5], 0.2)
+    states = [ql.random_overlaps(task, 20, seed) for seed in range(4)]
+    stack = joint_covariance(
+        np.array([s.Q for s in states]), np.array([s.M for s in states]), task.T
+    )
+    change = mean_change(stack, task, 0.1, spherical, True)
+    slope = loss_slope(stack, change, task.readout)
+    for i, C in enumerate(stack):
+        own = mean_change(C, task, 0.1, spherical, True)
+        np.testing.assert_allclose(change[i], own, rtol=1e-12)
+        assert slope[i] == pytest.approx(float(loss_slope(C, own, task.readout)), rel=1e-12)
+        if spherical:
+            np.testing.assert_allclose(np.diag(own), 0.0, atol=1e-13)  # norms stay what they are

@@ -50,8 +50,8 @@ def test_the_flow_starts_at_the_given_overlaps() -> None:
     task = ql.Task(5, 2, [1.5, 0.7])
     state = ql.random_overlaps(task, 300, 2)
     flow = ql.gradient_flow(task, state, eta=0.1, alpha=[0.0, 1.0])
-    np.testing.assert_allclose(flow.Q[0], state.Q, atol=1e-13)
-    np.testing.assert_allclose(flow.M[0], state.M, atol=1e-14)
+    np.testing.assert_array_equal(flow.Q[0], state.Q)
+    np.testing.assert_array_equal(flow.M[0], state.M)
 
 
 def test_from_an_isotropic_start_the_overlaps_themselves_are_those_of_the_flow() -> None:
@@ -98,3 +98,17 @@ def test_a_flow_that_needs_too_many_steps_ends_in_a_sentence(
     task = ql.Task(3, 2)
     with pytest.raises(ValueError, match=r"comparable with T .* alpha = 1e\+12; end earlier"):
         ql.gradient_flow(task, ql.random_overlaps(task, 50, 0), eta=0.1, alpha=1e12)
+
+
+def test_the_late_loss_is_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """(6.12) at the first times it is used, where the overlaps themselves still tell the loss.
+
+    Its first correction is 10⁻⁴ of the loss there, its second 10⁻⁸.
+    """
+    task = ql.Task(5, 2, [1.5, 0.5])
+    state, alpha = ql.random_overlaps(task, 100, 1), np.array([6e4, 1e5])
+    late = ql.gradient_flow(task, state, eta=0.1, alpha=alpha)
+    monkeypatch.setattr("quadlib.dynamics.flow.LATE", np.inf)
+    early = ql.gradient_flow(task, state, eta=0.1, alpha=alpha)
+    assert (early.loss != late.loss).all()
+    np.testing.assert_allclose(late.loss, early.loss, rtol=1e-6)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import quadlib as ql
+from quadlib.thresholds import Matched
 
 # p, p*: the last below which, and the first above which, a random small M was seen to run away
 BRACKETS = {
@@ -50,6 +51,30 @@ def test_also_with_unequal_teachers_and_label_noise(T, noise):
     M = 1e-3 * np.linalg.qr(rng.standard_normal((4, 2)))[0] * np.sqrt(np.diag(task.T))
     assert not runs_away(task, 0.997 * runaway, M)
     assert runs_away(task, 1.003 * runaway, M)
+
+
+@pytest.mark.parametrize(
+    ("p", "T", "constraint"),
+    [(1, [0.5, 1.5], "free"), (2, [0.5, 1.5], "free"), (4, [0.5, 1.5], "free"),
+     (1, [0.5, 1.5], "spherical"), (2, None, "spherical")],
+)  # fmt: skip
+def test_matched_pairs_move_as_the_whole_ODE_does(p, T, constraint):
+    """Unit i sees the teacher unit of the i-th largest T alone, or none."""
+    task, eta, e = ql.Task(p, 2, T, 0.2), 0.1, min(p, 2)
+    q = 1.0 if constraint == "spherical" else 0.8
+    m = np.array([0.3, 0.3 if T is None else 0.2])[:e]
+    M = np.zeros((p, 2))
+    M[range(e), [1, 0][:e]] = m
+    matched = Matched(task, eta, constraint)
+    y = matched.start(np.array(q), m)
+    state = ql.Overlaps(q * np.eye(p), M)
+    assert matched.moments(y)[1] / 2 == pytest.approx(ql.loss(task, state), rel=1e-13)
+    dQ, dM = ql.drift(task, state, eta, constraint)
+    dq, dm = matched.derivative(y)
+    np.testing.assert_allclose(dm[:e], dM[range(e), [1, 0][:e]], atol=1e-14)
+    np.testing.assert_allclose(dq[:e], np.diag(dQ)[:e], atol=1e-14)
+    if p > 2:
+        assert dq[2] == pytest.approx(dQ[2, 2], rel=1e-13)
 
 
 @pytest.mark.parametrize("T", [None, [1.5, 0.3, 0.7]], ids=str)

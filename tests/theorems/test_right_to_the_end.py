@@ -68,6 +68,26 @@ def test_the_components_move_as_the_overlaps_do(constraint: Any, seed: int) -> N
     assert motion.loss(y) + 0.1 == pytest.approx(ql.loss(task, state), rel=1e-13)
 
 
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_what_is_recorded_is_the_possible_state_next_to_it(constraint: Any) -> None:
+    """P without its negative part; norms of one on the sphere, correlations as they are."""
+    task = ql.Task(3, 2, [1.5, 0.5])
+    state = ql.random_overlaps(task, 10, 0, constraint=constraint)
+    motion = Components(task, state, 0.1, constraint, True)
+    m, P, E = motion.parts(1.1 * motion.start)
+    values, vectors = np.linalg.eigh(P)
+    values[0] = -0.01
+    below = vectors @ np.diag(values) @ vectors.T
+    above = vectors @ np.diag([0.0, *values[1:]]) @ vectors.T
+    (Q,), (M,), _ = motion.record(motion.joined(m, below, E)[None])
+    m = motion.R @ m
+    expected = motion.R @ above @ motion.R.T + m @ m.T
+    scale = 1 / np.sqrt(np.diag(expected)) if constraint == "spherical" else np.ones(3)
+    np.testing.assert_allclose(Q, expected * np.outer(scale, scale), atol=1e-14)
+    root = motion.V * np.sqrt(motion.t)
+    np.testing.assert_allclose(M, scale[:, None] * m @ root.T, atol=1e-14)
+
+
 def assert_possible(run: ql.Trajectory) -> None:
     C = scaled_covariance(run.task, run.Q, run.M)
     assert np.linalg.eigvalsh(C).min() > -1e-14
