@@ -24,9 +24,9 @@ ROUNDING = 1e-9
 
 
 SMALLEST, LARGEST = 1e-90, 1e90
-"""Every scale: entries of Q, M and T, q0, label noise, η and α; zero is allowed where it can be."""
+"""Every scale: entries of Q, M and T, label noise, η and α; zero is allowed where it can be."""
 
-LARGEST_ETA, LARGEST_ALPHA, LARGEST_N, MOST_UNITS = 1e6, 1e12, 10**30, 128
+LARGEST_ETA, LARGEST_ALPHA, LARGEST_N, LARGEST_Q0, MOST_UNITS = 1e6, 1e12, 10**30, 1e80, 128
 
 _MADE_BY = {
     "Task": "quadlib.Task(p=4, p_star=2)",
@@ -125,6 +125,11 @@ def check_real(
 def check_eta(eta: object, *, strict: bool = False) -> float:
     """Return the learning rate, at least (`strict`: above) 0."""
     return check_real("eta", eta, maximum=LARGEST_ETA, strict=strict)
+
+
+def check_q0(q0: object) -> float:
+    """Return the variance of random weights; their squares exceed it, and must be in range too."""
+    return check_real("q0", q0, maximum=LARGEST_Q0, strict=True)
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:

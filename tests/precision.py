@@ -4,6 +4,7 @@ Each function returns what was compared and the largest error found. The oracles
 over pairings of Gaussian fields for the loss, matrices for the drift, roots for the laws.
 """
 
+import itertools
 import math
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import mpmath as mp
 import numpy as np
 
 import quadlib as ql
+from quadlib.escape.linear import LinearStage, effective_variance
 
 PAGE = Path(__file__).parent.parent / "docs" / "precision.md"
 TASKS = [
@@ -149,6 +151,109 @@ def laws() -> float:
     return worst
 
 
+LINEAR = [
+    (ql.Task(4, 2), 0.2, "free", 1.0),
+    (ql.Task(8, 1, label_noise=0.1), 0.05, "free", 0.3),
+    (ql.Task(3, 2, [[1.0, 0.3], [0.3, 0.6]], 0.2), 0.02, "free", 2.0),
+    (ql.Task(4, 2, [1.2, 0.8]), 0.1, "spherical", 1.0),
+]
+
+
+def pairings(task: ql.Task, q: Any, r: int, i: int, j: int) -> Any:
+    """E[Δ² z^{2i} x_r^{2j}] at M = 0, Q = q I, pairing by pairing."""
+    T = sorted(mp.eigsy(mp.matrix(task.T.tolist()), eigvals_only=True))
+    readout = [q / task.p] * task.p + [-t / task.p_star for t in T]
+    double_factorial = (1, 1, 3, 15, 105)
+
+    def moment(*squares: int) -> Any:
+        """Of the squares of these fields, z² i times and x² j times."""
+        powers = dict.fromkeys(range(len(readout)), 0)
+        for field in (*squares, *[0] * i, *[task.p + r] * j):
+            powers[field] += 1
+        return mp.fprod(double_factorial[power] for power in powers.values())
+
+    fields = range(len(readout))
+    pairs = mp.fsum(readout[a] * readout[b] * moment(a, b) for a in fields for b in fields)
+    return pairs + mp.mpf(task.label_noise) * moment()
+
+
+def linear_stage(task: ql.Task, eta: Any, constraint: str, q0: Any) -> tuple[Any, Any]:
+    """Growth rate and v_eff of the fastest direction, (3.4), (3.5), (4.3): one quadrature.
+
+    As r_r/q' is a sum of simple poles in q, the growth of M is a product of powers.
+    """
+    p, k, noise, eta, q0 = task.p, task.p_star, mp.mpf(task.label_noise), mp.mpf(eta), mp.mpf(q0)
+    T = mp.matrix(task.T.tolist())
+    t1, t2, top = trace(T) / k, trace(T * T) / k**2, max(mp.eigsy(T, eigvals_only=True))
+    a = eta * (1 + mp.mpf(6) / p + mp.mpf(8) / p**2)
+    b = (1 + mp.mpf(2) / p) * (1 + 2 * eta * t1)
+    c = t1 + eta * (t1**2 + 2 * t2 + noise)
+    slope, offset = 1 + mp.mpf(2) / p, t1 + 2 * top / k
+
+    def noise_rate(q: Any) -> Any:
+        return 4 * eta**2 * q * pairings(task, q, k - 1, 1, 1)
+
+    if constraint == "spherical":
+        rate = -2 * eta * (slope - offset) - 2 * eta * (a - b + c)
+        return rate, 1 + noise_rate(mp.mpf(1)) / (2 * rate)
+    root = mp.sqrt(b**2 - 4 * a * c)
+    poles = [mp.mpf(0), (b - root) / (2 * a), (b + root) / (2 * a)]
+    powers = [
+        (slope * x - offset) / a / mp.fprod(x - y for y in poles if y is not x) for x in poles
+    ]
+
+    rate, width, root = -2 * eta * (slope * poles[1] - offset), poles[1] - q0, 1 / powers[1]
+
+    def integrand(u: Any) -> Any:
+        """With u a power of the distance from the plateau, whose pole cancels."""
+        q = poles[1] - width * u**root
+        factor = noise_rate(q) * root / (4 * eta * a)
+        for x, power in ((poles[0], powers[0]), (poles[2], powers[2])):
+            factor *= ((q - x) / (q0 - x)) ** power / (q - x)
+        return -factor
+
+    return rate, q0 + mp.quad(integrand, [0, 1])
+
+
+def escape() -> tuple[float, float, float]:
+    """Moments of a sample, growth rate and v_eff of the escape law, relative."""
+    moments = rates = variances = 0.0
+    for task, eta, constraint, q0 in LINEAR:
+        stage = LinearStage(task, eta, constraint, True, q0)  # type: ignore[arg-type]
+        for i, j in itertools.product(range(3), repeat=2):
+            exact = pairings(task, mp.mpf(0.7), task.p_star - 1, i, j)
+            found = np.broadcast_to(stage.moment(0.7, i, j), task.p_star)[-1]
+            moments = max(moments, error(found, mp.matrix([[exact]]), exact))
+        rate, v_eff = linear_stage(task, eta, constraint, q0)
+        rates = max(rates, error(stage.level.escape_rate, mp.matrix([[rate]]), rate))
+        found = effective_variance(task, eta, constraint, q0)[-1]  # type: ignore[arg-type]
+        variances = max(variances, error(found, mp.matrix([[v_eff]]), v_eff))
+    return moments, rates, variances
+
+
+def blur() -> tuple[float, float]:
+    """Mean and standard deviation of the blur at p* = 1, in units of the mean.
+
+    The cosine of two Gaussian vectors of correlation ρ is a sample's correlation: its mean and
+    mean square are hypergeometric.
+    """
+    worst_mean = worst_std = 0.0
+    for p, eta in ((2, 0.05), (4, 0.1), (8, 0.02)):
+        task = ql.Task(p, 1)
+        rho2 = 1 / linear_stage(task, eta, "free", 1)[1]
+        half = mp.mpf(p) / 2
+        ratio = (mp.gamma(half + 0.5) / mp.gamma(half)) ** 2 / half
+        mean = ratio * mp.sqrt(rho2) * mp.hyp2f1(0.5, 0.5, half + 1, rho2)
+        square = 1 - (p - 1) * (1 - rho2) / p * mp.hyp2f1(1, 1, half + 1, rho2)
+        found = ql.blur_law(task, eta)
+        exact = 1 - mean, mp.sqrt(square - mean**2)
+        worst_mean, worst_std = (
+            max(worst, error(x, mp.matrix([[y]]), exact[0]))
+            for worst, x, y in zip((worst_mean, worst_std), found, exact, strict=True)
+        )
+    return worst_mean, worst_std
+
+
 def trajectories(steps: int = 6000) -> float:
     """Q and M of `integrate` at rtol = 1e-12 against Runge-Kutta in 64 bits of mantissa."""
     worst = 0.0
@@ -215,11 +320,18 @@ def main(steps: int) -> None:
     mp.mp.dps = 50
     loss, drift = loss_and_drift()
     at_rest, norms, solution = chain(steps)
+    moments, growth, v_eff = escape()
+    blur_mean, blur_std = blur()
     rows = [
         ("loss, in units of the squared output", loss),
         ("drift, in units of its terms", drift),
         ("plateau: level, loss, rate of escape", plateaus()),
         ("critical learning rate, late-time laws", laws()),
+        ("escape law: moments of a sample", moments),
+        ("escape law: `rate`", growth),
+        ("escape law: `v_eff`, of an ODE", v_eff),
+        ("`blur_law` at p* = 1: mean, over random matrices", blur_mean),
+        ("`blur_law` at p* = 1: standard deviation, in units of the mean", blur_std),
         ("Q and M of `integrate` to α = 60 at rtol = 1e-12", trajectories()),
         (f"chain, {steps:.0e} steps at η = 0: change of Q", at_rest),
         (f"chain, {steps:.0e} spherical steps: norms", norms),

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from quadlib.checks import Constraint, check_choice, check_real
+from quadlib.checks import Constraint, check_choice, check_q0, check_real
 from quadlib.state import Overlaps, Weights, check_start, random_overlaps, random_weights
 from quadlib.task import Task
 
@@ -49,7 +49,7 @@ def starter(
     task: Task, start: Any, N: int, method: Method, constraint: Constraint, q0: float
 ) -> Draw:
     """Return what draws the start of a run, checked, from the generator of the run."""
-    q0 = check_real("q0", q0, strict=True)
+    q0 = check_q0(q0)
     draw = random_weights if method == "weights" else random_overlaps
     if start is None:
         return lambda rng: draw(task, N, rng, q0, constraint)

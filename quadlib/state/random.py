@@ -8,7 +8,7 @@ from quadlib.checks import (
     as_generator,
     check_constraint,
     check_dimension,
-    check_real,
+    check_q0,
 )
 from quadlib.shapes import Array
 from quadlib.state.overlaps import Overlaps, Weights, check_memory, random_frame
@@ -43,7 +43,7 @@ def random_weights(
     check_task(task)
     check_constraint(constraint)
     N = check_memory(N, task)
-    q0 = check_real("q0", q0, strict=True)
+    q0 = check_q0(q0)
     rng = as_generator(rng, "random_weights")
     E = random_frame(N, task.p_star, rng)
     W = np.sqrt(q0) * rng.standard_normal((task.p, N))
@@ -78,7 +78,7 @@ def random_overlaps(
     check_task(task)
     check_constraint(constraint)
     N = check_dimension(N, task.p, task.p_star)
-    q0 = check_real("q0", q0, strict=True)
+    q0 = check_q0(q0)
     rng = as_generator(rng, "random_overlaps")
     G = rng.standard_normal((task.p, task.p_star))
     L = np.tril(rng.standard_normal((task.p, task.p)), -1)

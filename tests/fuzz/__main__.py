@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from tests.fuzz.arguments import FUNCTIONS, call
 
 ROUND = 500  # calls of a function in a round
-SLOW = {"learning_rates": 50, "escape_law": 25, "blur_law": 25, "escape_times": 25}
-SLOW |= {"ensemble": 5, "gradient_flow": 5, "integrate": 2}
+SLOW = {"learning_rates": 250, "escape_law": 25, "blur_law": 25, "escape_times": 25}
+SLOW |= {"ensemble": 5, "gradient_flow": 5, "integrate": 5}
 """Of these so many times fewer."""
 
 BATCH = 10  # calls that Hypothesis draws at once, which costs it less
-MOVES = 2  # sequences of moves of each explorer in a round
+MOVES = 1  # sequences of moves of each explorer in a round
 Tally = Counter[str]
 
 
@@ -35,8 +35,9 @@ def work(name: str, number: int) -> tuple[str, Tally, float]:
     if name in FUNCTIONS:
         from tests.fuzz.outcome import outcome
 
-        examples = ROUND // SLOW.get(name, 1) // BATCH
-        strategy = st.lists(call(name), min_size=BATCH, max_size=BATCH)
+        calls = ROUND // SLOW.get(name, 1)
+        examples, size = max(1, calls // BATCH), min(calls, BATCH)
+        strategy = st.lists(call(name), min_size=size, max_size=size)
 
         def act(values: Any) -> str:
             return outcome(name, values)
