@@ -1,9 +1,10 @@
 """The overlap ODE: one-pass SGD in the limit N → ∞, integrated with error control."""
 
 import math
+import time
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from quadlib.state import Overlaps, Weights, check_start
 from quadlib.task import Task, joint_covariance, mean_change
 from quadlib.trajectory import DivergenceError, RunInterrupted, Trajectory, how_made
 
-__all__ = ["drift", "integrate"]
+__all__ = ["drift", "integrate", "integrate_in_pieces"]
 
 FLOOR = 1e-30
 """A run has converged when its loss is below this many times (tr T/p*)², and stays as it is."""
@@ -120,6 +121,25 @@ def integrate(
     1e-30 (tr T/p*)², and stays there. Units that are linearly dependent (or, with constraint
     "spherical", equal or opposite) at the start stay so.
     """
+    how: Any = dict(constraint=constraint, gradient_noise=gradient_noise, rtol=rtol)
+    pieces = integrate_in_pieces(task, state, eta, alpha, **how)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return cast(Trajectory, end.value)
+
+
+def integrate_in_pieces(
+    task: Task,
+    state: Overlaps | Weights,
+    eta: float,
+    alpha: Any,
+    constraint: Constraint = "free",
+    gradient_noise: bool = True,
+    rtol: float = 1e-8,
+) -> Generator[None, None, Trajectory]:
+    """`integrate`, in slices of about ten milliseconds."""
     state = check_start(task, state, constraint)
     eta, gradient_noise = check_eta(eta), check_flag("gradient_noise", gradient_noise)
     rtol = check_real("rtol", rtol, maximum=1.0, strict=True)
@@ -135,14 +155,13 @@ def integrate(
         return Trajectory(task, points[:done], Q[:done], M[:done], meta, loss[:done])
 
     try:
-        with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
-            warnings.simplefilter("ignore")
-            for y in _solved(motion, points, rtol, explicit):
-                part = slice(done, done + len(y))
-                Q[part], M[part], loss[part] = motion.record(y)
-                done = part.stop
-                if part == slice(0, 1) and points[0] == 0:
-                    Q[0], M[0] = state.Q, state.M
+        for y in _solved(motion, points, rtol, explicit):
+            part = slice(done, done + len(y))
+            Q[part], M[part], loss[part] = motion.record(y)
+            done = part.stop
+            if part == slice(0, 1) and points[0] == 0:
+                Q[0], M[0] = state.Q, state.M
+            yield
     except KeyboardInterrupt:
         raise RunInterrupted(
             f"Interrupted after {done} of {len(points)} recorded times: they are in the "
@@ -158,8 +177,8 @@ def integrate(
     return trajectory()
 
 
-_TOGETHER = 128
-"""Points that are recorded together: recording one by one takes as long as the steps."""
+_TOGETHER, _SLICE = 128, 0.01
+"""Points, or seconds, after which states are recorded: one by one that takes as long as steps."""
 
 
 def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> Iterator[Array]:
@@ -193,29 +212,31 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
             how |= dict(lband=0, uband=0, max_order_s=1)
         solver = ode(motion.derivative).set_integrator("lsoda", **how)
         solver.set_initial_value(y.copy(), now)
-        waiting: list[Array] = []
-        calls = 0
-        while done < len(points) and calls < RENEWED and not motion.across(y) < SHRUNK * across:
-            stop = min(points[done], solver.t + max(short, solver.t / 32))
-            try:
-                y = solver.integrate(stop)
-                code = solver.get_return_code()
-            except FloatingPointError:
-                code = 0
-            steps = 1 if code == 2 else RENEWED  # the limit was reached: see whether y moves at all
-            calls, idle = calls + steps, idle + steps
-            # written so that NaN counts as a divergence too
-            failed = code not in (2, -1) or not y @ y < motion.bound**2 or idle > MOST_STEPS
-            if code == 2 and stop == points[done] and not failed:
-                waiting.append(y.copy())
-                done, idle = done + 1, 0
-            if waiting and (failed or len(waiting) == _TOGETHER):
-                yield np.array(waiting)
-                waiting = []
-            if failed:
+        calls, going = 0, True
+        while going:
+            waiting: list[Array] = []
+            pause = time.perf_counter() + _SLICE
+            with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+                warnings.simplefilter("ignore")
+                while going and len(waiting) < _TOGETHER and time.perf_counter() < pause:
+                    stop = min(points[done], solver.t + max(short, solver.t / 32))
+                    try:
+                        y = solver.integrate(stop)
+                        code = solver.get_return_code()
+                    except FloatingPointError:
+                        code = 0
+                    steps = 1 if code == 2 else RENEWED  # or more: see whether y moves at all
+                    calls, idle = calls + steps, idle + steps
+                    # written so that NaN counts as a divergence too
+                    well = code in (2, -1) and y @ y < motion.bound**2 and idle <= MOST_STEPS
+                    if code == 2 and stop == points[done] and well:
+                        waiting.append(y.copy())
+                        done, idle = done + 1, 0
+                    going = well and done < len(points) and calls < RENEWED
+                    going = going and not motion.across(y) < SHRUNK * across
+            yield np.reshape(waiting, (-1, len(y)))
+            if not well:
                 return
-        if waiting:
-            yield np.array(waiting)
         y, now = motion.aligned(solver.y), solver.t
 
 

@@ -4,13 +4,13 @@ import math
 from collections import deque
 from collections.abc import Generator
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from quadlib.checks import Constraint
-from quadlib.dynamics.ode import integrate
+from quadlib.dynamics.ode import integrate_in_pieces
 from quadlib.escape import escape_law_in_pieces
 from quadlib.explorers import controls
 from quadlib.late_time import LateTimeLaw, late_time_law
@@ -33,6 +33,7 @@ _HIGH = 1.8
 _NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2.5, 4, 6.5]).ravel()
 _COLUMNS = ("units p", "mean escape time by the law", "its standard deviation")
 _FOUND: dict[Any, tuple[float, float] | None] = {}
+_RUN: dict[Any, Trajectory] = {}
 
 
 class _Setting(NamedTuple):
@@ -140,15 +141,16 @@ class Overparameterization(Explorer):
     def _rest(self, now: _Setting, caption: Caption) -> Pieces:
         """Other p on the left, late times, laws of the escape."""
         for p, line in self.others[self.left].items():
-            other = _run(now._replace(p=p))
+            other = yield from _runs(now._replace(p=p))
             yield partial(
                 line.set_data, other.alpha, np.where(other.loss < _HIGH, other.loss, np.nan)
             )
-        run = _run(now, late=True)
+        run = yield from _runs(now, late=True)
         caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
         yield partial(self._show_law, now, run, caption)
         for p, line in self.others[self.middle].items():
-            yield partial(line.set_data, *_shown(_run(now._replace(p=p), late=True)))
+            late = yield from _runs(now._replace(p=p), late=True)
+            yield partial(line.set_data, *_shown(late))
         caption = caption._replace(columns=_COLUMNS)
         for p in sorted({*_OTHERS, now.p}):
             if (found := (yield from _escape(now._replace(p=p)))) is not None:
@@ -204,16 +206,28 @@ def _shown(run: Trajectory) -> tuple[Array, Array]:
     return run.alpha[shown], run.loss[shown]
 
 
-@lru_cache(maxsize=128)
+def _runs(setting: _Setting, late: bool = False) -> Generator[None, None, Trajectory]:
+    """Follow the ODE through the escape, or from there on, as far as it goes, in slices."""
+    if (setting, late) not in _RUN:
+        early = np.linspace(0, setting.end, _POINTS)
+        alpha = np.geomspace(setting.end / 10, setting.end * 100, _POINTS) if late else early
+        how: Any = dict(constraint=setting.constraint, rtol=1e-7 if late else 1e-5)
+        try:
+            run = yield from integrate_in_pieces(
+                setting.task, setting.start, setting.eta, alpha, **how
+            )
+        except DivergenceError as error:
+            run = error.trajectory
+        _RUN[setting, late] = run
+        if len(_RUN) > 128:
+            del _RUN[next(iter(_RUN))]
+    return _RUN[setting, late]
+
+
 def _run(setting: _Setting, late: bool = False) -> Trajectory:
-    """Follow the ODE through the escape, or from there on; as far as it goes."""
-    early = np.linspace(0, setting.end, _POINTS)
-    alpha = np.geomspace(setting.end / 10, setting.end * 100, _POINTS) if late else early
-    how: Any = dict(eta=setting.eta, constraint=setting.constraint, rtol=1e-7 if late else 1e-5)
-    try:
-        return integrate(setting.task, setting.start, alpha=alpha, **how)
-    except DivergenceError as error:
-        return error.trajectory
+    """The same at once."""
+    deque(_runs(setting, late), maxlen=0)
+    return _RUN[setting, late]
 
 
 def _escape(setting: _Setting) -> Generator[None, None, tuple[float, float] | None]:

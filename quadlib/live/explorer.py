@@ -178,10 +178,10 @@ class Explorer(ipywidgets.VBox):
                     self._pending = False
                     self._show(self._caption)
             if self._displayed:
-                yield from self.live.sharpen()
+                png = yield from self.live.sharpen()
                 with DRAWING:
                     if request is self._newest:
-                        self._view.png = self.live.png(2)
+                        self._view.png = png
         except Exception as error:
             with DRAWING:
                 if request is self._newest:

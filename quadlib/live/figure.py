@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -125,24 +125,43 @@ class LiveFigure:
 
     def png(self, scale: int = 1) -> bytes:
         """Return the figure as it is now, as a PNG of at most 256 colours, `scale` times larger."""
-        with DRAWING, self._at(scale) as renderer:
-            layers = [self._layer(axis, scale) for axis in (None, *self._axes())]
-            pixels = np.asarray(renderer.buffer_rgba())
+        with DRAWING:
+            for _ in self._drawn(scale):
+                pass
+            return encoded(self._pixels(scale))
+
+    def sharpen(self) -> Generator[None, None, bytes]:
+        """Return `png(2)` of a figure that stays as it is, in slices."""
+        drawn = self._drawn(2)
+        while True:
+            with DRAWING:
+                if next(drawn, self) is self:
+                    pixels = self._pixels(2).copy()
+                    break
+            yield
+        return encoded(pixels)
+
+    def _drawn(self, scale: int) -> Iterator[None]:
+        """Draw a layer, or what moves in a panel, at a time."""
+        axes = (None, *self._axes())
+        for axis in axes:
+            with self._at(scale):
+                self._layer(axis, scale)
+            yield
+        with self._at(scale) as renderer:
+            pixels = self._pixels(scale)
             pixels[:] = 255
-            for place, layer in layers:
+            for place, layer in (self._layer(axis, scale) for axis in axes):
                 np.minimum(pixels[place], layer, out=pixels[place])
-            for parent in (*self.figure.axes, self.figure):
+        for parent in (*self.figure.axes, self.figure):
+            yield
+            with self._at(scale) as renderer:
                 for artist in sorted(_moving(parent), key=Artist.get_zorder):
                     artist.draw(renderer)
-            self.figure.stale = False
-            return encoded(pixels)
+        self.figure.stale = False
 
-    def sharpen(self) -> Iterator[None]:
-        """Draw what `png(2)` needs, a layer at a time."""
-        for axis in (None, *self._axes()):
-            with DRAWING, self._at(2):
-                self._layer(axis, 2)
-            yield
+    def _pixels(self, scale: int) -> Any:
+        return np.asarray(self._renderers[scale].buffer_rgba())
 
     def save(self, form: str) -> bytes:
         """Return the figure as "svg" or "pdf"."""
