@@ -89,6 +89,8 @@ class Beyond(Explorer):
         x = 0.0, min(end, controls.round_up(2 * ode.alpha[-1]))
         self.live.limits(self.left, x, (0.0, high))
         self.live.limits(self.right, x, (0.0, _TOP))
+        for ax in (self.left, self.right):
+            self.live.say(ax, "The ODE diverges at once.\nLower the learning rate η.")
         caption = _caption(task, eta, N, ode, parts, level, _warning(task, eta, ode, end, level))
         self.later(self._runs(values, start, points, caption))
         return caption

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Generator
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -28,12 +28,10 @@ __all__ = ["Overparameterization"]
 _N, _LARGEST, _POINTS = 10**6, 16, 121
 _SEED = 25  # its ODE escapes near the mean of the law at every p
 _OTHERS = (1, 2, 4, 8, 16)
-_LATE = (1e-9, 10.0)
-_HIGH = 1.8
+_LATE, _HIGH = (1e-9, 10.0), 1.8
 _NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2.5, 4, 6.5]).ravel()
 _COLUMNS = ("units p", "mean escape time by the law", "its standard deviation")
-_FOUND: dict[Any, tuple[float, float] | None] = {}
-_RUN: dict[Any, Trajectory] = {}
+_KNOWN: dict[Any, Any] = {}  # runs and laws
 
 
 class _Setting(NamedTuple):
@@ -54,7 +52,7 @@ class _Setting(NamedTuple):
 
     @property
     def end(self) -> float:
-        """Time at which typical networks have escaped, rounded up; the same for every p."""
+        """When typical networks have escaped, rounded up; the same for every p."""
         return float(_NICE[np.searchsorted(_NICE, 3.2 * self.p_star / self.eta)])
 
 
@@ -75,17 +73,15 @@ class Overparameterization(Explorer):
             (self.this[ax],) = ax.plot([], [], color="k", lw=2.6, label="this p (thick)")
             ax.set(xlabel="α = samples / N")
         (self.level,) = self.left.plot([], [], ":", color=PALETTE["theory"], label="plateau")
-        self.left.set_ylabel("population loss", labelpad=2)
-        self.middle.set(xscale="log", yscale="log")
+        self.left.set_ylabel("population loss")
+        self.middle.set(xscale="log", yscale="log", ylabel="population loss, late")
         self.middle.minorticks_off()
-        self.middle.set_ylabel("population loss, late", labelpad=2)
         (self.law,) = self.middle.plot([], [], "-", color=PALETTE["law"], lw=1.2, label="law")
         self.bars = self.right.vlines([], [], [], colors=PALETTE["law"], lw=1.5)
         (self.means,) = self.right.plot([], [], "_", color=PALETTE["law"], ms=9, mew=1.5)
         self.means.set_label("law: mean ± std")
         (self.here,) = self.right.plot([], [], "o", color=PALETTE["ode"], ms=7, label="ODE, this p")
-        self.right.set(xlabel="units p", xscale="log")
-        self.right.set_ylabel(f"escape time α, N = {number(_N)}", labelpad=2)
+        self.right.set(xlabel="units p", xscale="log", ylabel=f"escape time α, N = {number(_N)}")
         self.right.set_xticks(_OTHERS, [str(p) for p in _OTHERS])
         self.right.minorticks_off()
         lines = [*self.this.values(), *(line for o in self.others.values() for line in o.values())]
@@ -105,18 +101,20 @@ class Overparameterization(Explorer):
     def draw(self, values: dict[str, Any]) -> Caption:
         """Draw this p on its way to the escape at once; the rest follows."""
         now = _Setting(**{name: values[name] for name in _Setting._fields})
+        if len(_KNOWN) > 150:
+            _KNOWN.clear()
         run = _run(now)
         level, warning = _judge(now, run)
-        family = now._replace(p=0)
-        if family != self.family:  # else what is there of other p is still right
+        if (
+            family := now._replace(p=0)
+        ) != self.family:  # else what is there of other p is still right
             for line in (line for lines in self.others.values() for line in lines.values()):
                 line.set_data([], [])
             self.means.set_data([], [])
             self.bars.set_segments([])
         self.family = family
         for line in self.this.values():
-            line.set_data([], [])
-            line.set_color(p_color(now.p))
+            line.set(data=([], []), color=p_color(now.p))
         self.this[self.left].set_data(run.alpha, np.where(run.loss < _HIGH, run.loss, np.nan))
         self.level.set_data([0, now.end], [level, level])
         self.law.set_data([], [])
@@ -127,19 +125,17 @@ class Overparameterization(Explorer):
         self.live.limits(self.left, (0.0, now.end), (0.0, _HIGH))
         self.live.limits(self.middle, (now.end / 10, now.end * 100), _LATE)
         self.live.limits(self.right, (0.8, 20.0), (0.0, now.end))
-        norms, eta = f"{now.constraint.capitalize()} norms", f"η = {number(now.eta)}"
-        words = [f"{norms}, p = {now.p}, p* = {now.p_star}, {eta}, N = {number(_N)}."]
-        if math.isfinite(level):
-            words.append(f"The plateau is at loss {number(level)}.")
+        alt = f"{now.constraint.capitalize()} norms, p = {now.p}, p* = {now.p_star}, "
+        alt += f"η = {number(now.eta)}, N = {number(_N)}. "
+        alt += f"The plateau is at loss {number(level)}. " * math.isfinite(level)
         last = f"has the loss {number(run.loss[-1])} at α = {number(run.alpha[-1])}"
         story = f"escapes at α = {number(escape)}" if math.isfinite(escape) else last
         summary = f"With p = {now.p} the ODE {story}."
-        caption = Caption(" ".join([*words, summary]), summary=summary, warning=warning)
+        caption = Caption(alt + summary, summary=summary, warning=warning)
         self.later(self._rest(now, caption))
         return caption
 
     def _rest(self, now: _Setting, caption: Caption) -> Pieces:
-        """Other p on the left, late times, laws of the escape."""
         for p, line in self.others[self.left].items():
             other = yield from _runs(now._replace(p=p))
             yield partial(
@@ -156,19 +152,16 @@ class Overparameterization(Explorer):
             if (found := (yield from _escape(now._replace(p=p)))) is not None:
                 caption = caption._replace(rows=(*caption.rows, (p, *found)))
                 if p == now.p:
-                    words = (
-                        f"SGD escapes at α = {number(found[0])} ± {number(found[1])}, by the law."
-                    )
-                    caption = caption._replace(
-                        alt=f"{caption.alt} {words}", summary=f"{caption.summary} {words}"
-                    )
+                    words = f" SGD escapes at α = {' ± '.join(map(number, found))}, by the law."
+                    more = dict(alt=caption.alt + words, summary=caption.summary + words)
+                    caption = caption._replace(**more)
                 yield partial(self._show_escapes, caption)
             yield None
 
     def _show_escapes(self, caption: Caption) -> Caption:
-        rows: Any = caption.rows
-        self.means.set_data([row[0] for row in rows], [row[1] for row in rows])
-        self.bars.set_segments([[(p, mean - std), (p, mean + std)] for p, mean, std in rows])
+        p, mean, std = np.transpose(caption.rows)  # type: ignore[arg-type]
+        self.means.set_data(p, mean)
+        self.bars.set_segments(np.stack([[p, mean - std], [p, mean + std]]).transpose(2, 0, 1))
         return caption
 
     def _show_law(self, now: _Setting, run: Trajectory, caption: Caption) -> Caption:
@@ -179,7 +172,7 @@ class Overparameterization(Explorer):
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls that give the curves of this p, and the laws."""
         now = _Setting(**{name: values[name] for name in _Setting._fields})
-        deque(_escape(now), maxlen=0)
+        deque(_escape(now))
         cuts = [len(_run(now, late).alpha) for late in (False, True)]
         early, late = (f"[:{cut}]" if cut < _POINTS else "" for cut in cuts)
         norms = f'constraint="{now.constraint}"'
@@ -194,7 +187,7 @@ class Overparameterization(Explorer):
             f"np.geomspace({now.end / 10}, {now.end * 100}, {_POINTS}){late}",
             "ode = ql.integrate(task, start, alpha=alpha, rtol=1e-5, **how)",
             "late = ql.integrate(task, start, alpha=times, rtol=1e-7, **how)" * (cuts[1] > 0),
-            f"law = ql.escape_law(task, {_N}, **how)" * bool(_FOUND.get(now)),
+            f"law = ql.escape_law(task, {_N}, **how)" * bool(_KNOWN.get(now)),
         ]
         return "\n".join(filter(None, lines))
 
@@ -208,37 +201,32 @@ def _shown(run: Trajectory) -> tuple[Array, Array]:
 
 def _runs(setting: _Setting, late: bool = False) -> Generator[None, None, Trajectory]:
     """Follow the ODE through the escape, or from there on, as far as it goes, in slices."""
-    if (setting, late) not in _RUN:
-        early = np.linspace(0, setting.end, _POINTS)
-        alpha = np.geomspace(setting.end / 10, setting.end * 100, _POINTS) if late else early
+    if (setting, late) not in _KNOWN:
+        task, start, eta, end = setting.task, setting.start, setting.eta, setting.end
+        early = np.linspace(0, end, _POINTS)
+        alpha = np.geomspace(end / 10, end * 100, _POINTS) if late else early
         how: Any = dict(constraint=setting.constraint, rtol=1e-7 if late else 1e-5)
         try:
-            run = yield from integrate_in_pieces(
-                setting.task, setting.start, setting.eta, alpha, **how
-            )
+            _KNOWN[setting, late] = yield from integrate_in_pieces(task, start, eta, alpha, **how)
         except DivergenceError as error:
-            run = error.trajectory
-        _RUN[setting, late] = run
-        if len(_RUN) > 128:
-            del _RUN[next(iter(_RUN))]
-    return _RUN[setting, late]
+            _KNOWN[setting, late] = error.trajectory
+    return cast(Trajectory, _KNOWN[setting, late])
 
 
 def _run(setting: _Setting, late: bool = False) -> Trajectory:
-    """The same at once."""
     deque(_runs(setting, late), maxlen=0)
-    return _RUN[setting, late]
+    return cast(Trajectory, _KNOWN[setting, late])
 
 
 def _escape(setting: _Setting) -> Generator[None, None, tuple[float, float] | None]:
     """Mean and standard deviation of the escape time, or None where SGD does not escape."""
-    if setting not in _FOUND:
+    if setting not in _KNOWN:
         found, how = None, (setting.task, _N, setting.eta, setting.constraint)
         with suppress(ValueError):
             law = yield from escape_law_in_pieces(*how)
             found = law.mean, law.std
-        _FOUND[setting] = found
-    return _FOUND[setting]
+        _KNOWN[setting] = found
+    return cast(tuple[float, float] | None, _KNOWN[setting])
 
 
 def _judge(now: _Setting, run: Trajectory) -> tuple[float, str]:
@@ -255,10 +243,8 @@ def _judge(now: _Setting, run: Trajectory) -> tuple[float, str]:
     if now.p < now.p_star:
         return level, f"p = {now.p} is less than p* = {now.p_star}: the loss cannot reach zero."
     critical = critical_learning_rate(now.task)
-    if now.eta >= critical:
-        what = f"not below its critical value {number(critical)}: solutions repel"
-        return level, f"The learning rate η is {what}. Lower it."
-    return level, ""
+    what = f"not below its critical value {number(critical)}: solutions repel"
+    return level, f"The learning rate η is {what}. Lower it." * (now.eta >= critical)
 
 
 def _late_law(now: _Setting) -> LateTimeLaw | None:
@@ -270,10 +256,10 @@ def _late_law(now: _Setting) -> LateTimeLaw | None:
 
 def _law_curve(now: _Setting, run: Trajectory) -> tuple[Array, Array]:
     """C/α², or the exponential through the point at which the loss is 1e-3; inside the picture."""
-    law, small = _late_law(now), np.flatnonzero(run.loss < 1e-3)
+    law, small, x = _late_law(now), np.flatnonzero(run.loss < 1e-3), run.alpha
     if law is None or len(small) == 0:
-        return np.empty(0), np.empty(0)
-    x, i = run.alpha, small[0]
+        return x[:0], x[:0]
+    i = small[0]
     y = (law.prefactor or 0.0) / x**2
     if law.rate is not None:
         x = np.linspace(x[i], 2 * x[i], 100)
@@ -289,6 +275,6 @@ def _words(now: _Setting, run: Trajectory) -> str:
     law = _late_law(now)
     if law is None:
         return f"Late, {end}"
-    if law.rate is not None:
-        return f"Late the loss falls exponentially, at rate {number(law.rate)}."
-    return f"Late the loss falls as {number(law.prefactor or 0.0)}/α²; {end}"
+    power, rate = f"as {number(law.prefactor or 0.0)}/α²; {end}", number(law.rate or 0.0)
+    how = power if law.rate is None else f"exponentially, at rate {rate}."
+    return f"Late the loss falls {how}"

@@ -46,8 +46,7 @@ class LiveFigure:
         self._renderers: dict[int, Any] = {}
         self._layers: dict[Any, tuple[Any, Any]] = {}
         self._version, self._still = 0, list[Any]()
-        self._said: dict[Axes, Any] = {}
-        self._words: dict[Axes, str] = {}
+        self._said, self._words = dict[Axes, Any](), dict[Axes, str]()
         text = self.figure.text
         self._warning = text(0.012, 0.985, "", color=PALETTE["warning"], va="top")
         self._status = text(0.985, 0.985, "", color=PALETTE["theory"], va="top", ha="right")
@@ -132,14 +131,12 @@ class LiveFigure:
 
     def sharpen(self) -> Generator[None, None, bytes]:
         """Return `png(2)` of a figure that stays as it is, in slices."""
-        drawn = self._drawn(2)
-        while True:
+        drawn, going = self._drawn(2), True
+        while going:
             with DRAWING:
-                if next(drawn, self) is self:
-                    pixels = self._pixels(2).copy()
-                    break
+                going = next(drawn, self) is not self
             yield
-        return encoded(pixels)
+        return encoded(self._pixels(2).copy())
 
     def _drawn(self, scale: int) -> Iterator[None]:
         """Draw a layer, or what moves in a panel, at a time."""
@@ -276,7 +273,8 @@ def _holds_data(artist: Artist) -> bool:
     if not artist.get_visible():
         return False
     if isinstance(artist, Line2D):
-        return bool(np.isfinite(np.asarray(artist.get_ydata(), float)).any())
+        seen = np.isfinite(np.asarray(artist.get_ydata(), float)).sum()
+        return bool(seen > (artist.get_marker() in ("", "None")))  # a line needs two points
     if isinstance(artist, StepPatch):
         return bool(np.any(np.asarray(artist.get_data()[0]) > 0))
     return isinstance(artist, Collection) and len(artist.get_paths()) > 0
