@@ -208,7 +208,7 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
             how |= dict(lband=0, uband=0, max_order_s=1)
         solver = ode(motion.derivative).set_integrator("lsoda", **how)
         solver.set_initial_value(y.copy(), now)
-        calls, going = 0, True
+        calls, going, well = 0, True, True
         while going:
             waiting: list[Array] = []
             pause = time.perf_counter() + _SLICE
