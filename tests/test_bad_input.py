@@ -321,7 +321,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: integrate(rtol="small"), TypeError, "rtol", "'small'"),
     # simulate
     (lambda: simulate(step=0.1), ValueError, "step", "0.1"),
-    (lambda: simulate(step=0.0, method="diffusion"), ValueError, "step", "got 0"),
+    (lambda: simulate(step=0.0, method="diffusion"), ValueError, "step", "from 1e-90"),
     (lambda: simulate(step=0.01, method="diffusion"), ValueError, "step", "0.01"),
     (lambda: simulate(N=49, method="diffusion", start=None), ValueError, "N", "got 49"),
     (
@@ -332,6 +332,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     ),
     (lambda: simulate(step=NAN, method="diffusion"), ValueError, "step", "nan"),
     (lambda: simulate(step="a", method="diffusion"), TypeError, "step", "'a'"),
+    (lambda: simulate(q0=0.0), ValueError, "q0", "from 1e-90"),
     (lambda: simulate(method="weights"), TypeError, "start", "Overlaps"),
     (lambda: simulate(start=7), TypeError, "start", "int"),
     (lambda: simulate(start=WEIGHTS, N=60), ValueError, "N", "60"),

@@ -162,6 +162,11 @@ def test_before_the_first_step_nothing_is_done(method: Any) -> None:
     assert together.active
 
 
+def test_a_step_may_be_as_short_as_a_sample() -> None:
+    how: Any = dict(eta=0.1, alpha=0.5, N=64, rng=0, method="diffusion")
+    assert len(ql.simulate(NOISY, None, step=1 / 64, **how).alpha) == 201
+
+
 def test_what_is_compiled_is_held_to_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     together = importlib.import_module("quadlib.dynamics.together")
     compiled = [together.steps_a_second(name) for name in ("weights", "overlaps", "diffusion")]

@@ -277,6 +277,20 @@ def test_the_moments_of_one_sample(constraint):
     assert abs(square.mean() - finite.off_diagonal) < SIGMAS * square.std() / math.sqrt(n)
 
 
+def test_the_moments_of_the_plateau_for_unequal_teachers():
+    """E[Δ² z^{2i} x_r^{2j}] against samples: 18 numbers, SIGMAS each."""
+    task, q, n = ql.Task(3, 2, [0.5, 1.5], label_noise=0.2), 0.7, 100_000
+    stage, rng = LinearStage(task, 0.1, "free", True), np.random.default_rng(8)
+    z, x = rng.standard_normal((n, 3)), rng.standard_normal((n, 2))
+    label = (x**2) @ [0.5, 1.5] / 2 + math.sqrt(0.2) * rng.standard_normal(n)
+    square = (q * (z**2).mean(1) - label) ** 2
+    for i in range(3):
+        for j in range(3):
+            samples = (square * z[:, 0] ** (2 * i))[:, None] * x ** (2 * j)
+            allowed = SIGMAS * samples.std(0) / math.sqrt(n)
+            assert (abs(samples.mean(0) - stage.moment(q, i, j)) < allowed).all()
+
+
 def test_fluctuations_of_Q_raise_the_loss():
     """(4.9) on the plateau of the chain, started with Q = qI and no M, before M has grown."""
     task, eta, N, alpha, runs = ql.Task(24, 1), 0.05, 2000, 8.0, 20

@@ -55,6 +55,15 @@ def test_the_spherical_drift_keeps_norms_and_commutes_with_signed_permutations(
     np.testing.assert_allclose(permuted_dM, S @ dM, atol=1e-12 * scale)
 
 
+def test_a_run_from_zero_begins_with_the_given_overlaps_and_no_other_does() -> None:
+    task = ql.Task(4, 2, [1.5, 0.5])
+    state = start(task, 0)
+    for alpha, same in (([0.0, 1.0], True), ([0.1, 1.0], False)):
+        run = ql.integrate(task, state, eta=0.1, alpha=alpha)
+        assert np.array_equal(run.Q[0], state.Q) is same
+        assert np.array_equal(run.M[0], state.M) is same
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_overlaps_do_not_see_rotations_of_the_input(seed: int) -> None:
     task, rng = ql.Task(3, 2), np.random.default_rng(seed)
