@@ -145,6 +145,7 @@ def test_ctrl_c_keeps_what_was_recorded(method: str) -> None:
     state = ql.random_overlaps(task, 10**6, 0)
     alpha = np.linspace(0.0, 1000.0, 200_001)
     run = ql.gradient_flow if method == "gradient_flow" else ql.integrate
+    run(task, state, eta=0.05, alpha=0.01)  # imports
     timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
     timer.start()
     with pytest.raises(ql.RunInterrupted, match="`trajectory`") as caught:
