@@ -154,15 +154,21 @@ def integrate_in_pieces(
     def trajectory() -> Trajectory:
         return Trajectory(task, points[:done], Q[:done], M[:done], meta, loss[:done])
 
+    def keep(y: Array) -> int:
+        part = slice(done, done + len(y))
+        Q[part], M[part], loss[part] = motion.record(y)
+        if done == 0 and len(y) and points[0] == 0:
+            Q[0], M[0] = state.Q, state.M
+        return part.stop
+
+    y: Array | None = None
     try:
         for y in _solved(motion, points, rtol, explicit):
-            part = slice(done, done + len(y))
-            Q[part], M[part], loss[part] = motion.record(y)
-            done = part.stop
-            if part == slice(0, 1) and points[0] == 0:
-                Q[0], M[0] = state.Q, state.M
+            done = keep(y)
+            y = None
             yield
     except KeyboardInterrupt:
+        done = done if y is None else keep(y)  # which was being kept
         raise RunInterrupted(
             f"Interrupted after {done} of {len(points)} recorded times: they are in the "
             "attribute `trajectory` of this exception.",
@@ -212,25 +218,31 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
         while going:
             waiting: list[Array] = []
             pause = time.perf_counter() + _SLICE
-            with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
-                warnings.simplefilter("ignore")
-                while going and len(waiting) < _TOGETHER and time.perf_counter() < pause:
-                    stop = min(points[done], solver.t + max(short, solver.t / 32))
-                    try:
-                        y = solver.integrate(stop)
-                        code = solver.get_return_code()
-                    except FloatingPointError:
-                        code = 0
-                    steps = 1 if code == 2 else RENEWED  # or more: see whether y moves at all
-                    calls, idle = calls + steps, idle + steps
-                    # written so that NaN counts as a divergence too
-                    well = code in (2, -1) and y @ y < motion.bound**2 and idle <= MOST_STEPS
-                    if code == 2 and stop == points[done] and well:
-                        waiting.append(y.copy())
-                        done, idle = done + 1, 0
-                    going = well and done < len(points) and calls < RENEWED
-                    going = going and not motion.across(y) < SHRUNK * across
-            yield np.reshape(waiting, (-1, len(y)))
+            try:
+                with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+                    warnings.simplefilter("ignore")
+                    while going and len(waiting) < _TOGETHER and time.perf_counter() < pause:
+                        stop = min(points[done], solver.t + max(short, solver.t / 32))
+                        try:
+                            y = solver.integrate(stop)
+                            code = solver.get_return_code()
+                        except FloatingPointError:
+                            code = 0
+                        except RuntimeError:  # before SciPy 1.17 there is one LSODA for all
+                            going = False
+                            break
+                        steps = 1 if code == 2 else RENEWED  # or more: see whether y moves at all
+                        calls, idle = calls + steps, idle + steps
+                        # written so that NaN counts as a divergence too
+                        well = code in (2, -1) and y @ y < motion.bound**2 and idle <= MOST_STEPS
+                        if code == 2 and stop == points[done] and well:
+                            waiting.append(y.copy())
+                            done, idle = done + 1, 0
+                        going = well and done < len(points) and calls < RENEWED
+                        going = going and not motion.across(y) < SHRUNK * across
+            finally:  # also at Ctrl-C
+                ready, waiting = waiting, []
+                yield np.reshape(ready, (-1, len(y)))
             if not well:
                 return
         y, now = motion.aligned(solver.y), solver.t

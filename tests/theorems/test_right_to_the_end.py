@@ -156,6 +156,48 @@ def test_ctrl_c_keeps_what_was_recorded(method: str) -> None:
     assert np.isfinite(so_far.loss).all()
 
 
+@pytest.mark.parametrize("call", [100, 300])
+def test_ctrl_c_loses_no_state_that_was_computed(monkeypatch: Any, call: int) -> None:
+    """Not those that wait to be recorded, nor those that are being recorded just then."""
+    task = ql.Task(4, 2)
+    how: dict[str, Any] = dict(eta=0.05, alpha=np.linspace(0.0, 200.0, 2001))
+    state = ql.random_overlaps(task, 1000, 0)
+    whole = ql.integrate(task, state, **how)
+    calls, derivative, record = [0], Components.derivative, Components.record
+    latest = [0.0]
+
+    def counting(self: Components, alpha: float, y: Any) -> Any:
+        calls[0] += 1
+        latest[0] = max(latest[0], alpha)
+        if calls[0] == call:
+            raise KeyboardInterrupt
+        return derivative(self, alpha, y)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Components, "derivative", counting)
+        with pytest.raises(ql.RunInterrupted) as caught:
+            ql.integrate(task, state, **how)
+    some = caught.value.trajectory
+    # of the points before the last step all but those of one step, which reaches over a few
+    assert some.alpha[-1] > latest[0] - 5.0
+    np.testing.assert_array_equal(some.loss, whole.loss[: len(some.loss)])
+    times = [0]
+
+    def recording(self: Components, y: Any) -> Any:
+        times[0] += 1
+        if times[0] == 2:
+            raise KeyboardInterrupt
+        return record(self, y)
+
+    monkeypatch.setattr(Components, "record", recording)
+    with pytest.raises(ql.RunInterrupted) as caught:
+        ql.integrate(task, state, **how)
+    assert len(caught.value.trajectory.alpha) > 1
+    np.testing.assert_array_equal(
+        caught.value.trajectory.Q, whole.Q[: len(caught.value.trajectory.Q)]
+    )
+
+
 @pytest.mark.parametrize("unit", [1.0, 1e6, 1e15, 1e30])
 def test_on_the_sphere_units_much_shorter_than_the_teachers_come_to_rest(unit: float) -> None:
     """At large ηT nothing is learned: Q = I and M = 0, long after all has moved in 1/(ηT)²."""
