@@ -15,8 +15,6 @@ from quadlib.shapes import Array, Float
 from quadlib.state import scaled_covariance
 from quadlib.task import Task, joint_covariance, squared_error
 
-__all__ = ["check_path", "check_possible", "frozen", "read", "thawed", "write", "write_whole"]
-
 Result = TypeVar("Result")
 
 

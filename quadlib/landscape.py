@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 else:
     LinearOperator = Any  # loading scipy.sparse takes longer than loading all of quadlib
 
-__all__ = ["Spectrum", "empirical_hessian_operator", "hessian_operator", "hessian_spectrum"]
-
 LARGEST_BLOCK = 8400
 """Rows of the dense block of `hessian_spectrum`: half a gigabyte, a minute."""
 

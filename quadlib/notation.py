@@ -3,8 +3,6 @@
 import math
 from decimal import Decimal
 
-__all__ = ["number"]
-
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _THIN = "\N{NARROW NO-BREAK SPACE}"
 

@@ -9,8 +9,6 @@ import numpy as np
 from quadlib.shapes import Array, Float
 from quadlib.task import joint_covariance, loss_slope, mean_change
 
-__all__ = ["cubic_root", "first_passage", "slope_at"]
-
 
 def first_passage(
     alpha: Float[Array, " n"],

@@ -9,16 +9,6 @@ from quadlib.checks import Constraint, check_constraint, check_eta
 from quadlib.state import Overlaps, loss
 from quadlib.task import Task, check_task
 
-__all__ = [
-    "NoPlateauError",
-    "Plateau",
-    "check_solvable",
-    "critical_learning_rate",
-    "escape_level",
-    "last_learning_rate",
-    "plateau",
-]
-
 
 class NoPlateauError(ValueError):
     """There is no plateau: the learning rate is too large for this task."""

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["Array", "Bool", "Float", "Int"]
-
 Array = np.ndarray[Any, np.dtype[Any]]
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:

@@ -20,16 +20,6 @@ from quadlib.checks import (
 )
 from quadlib.shapes import Array, Float
 
-__all__ = [
-    "Moments",
-    "Task",
-    "check_task",
-    "gaussian_moments",
-    "joint_covariance",
-    "loss_slope",
-    "mean_change",
-]
-
 
 @dataclass(frozen=True, eq=False, init=False)
 class Task:

@@ -25,18 +25,6 @@ from quadlib.task import (
     squared_error,
 )
 
-__all__ = [
-    "DivergenceError",
-    "Keeping",
-    "RunInterrupted",
-    "Trajectory",
-    "escape_level",
-    "first_passage",
-    "frozen_meta",
-    "recorded",
-    "versions",
-]
-
 
 @cache
 def versions() -> Mapping[str, str]:

@@ -21,8 +21,6 @@ from quadlib.state import Overlaps, Weights
 from quadlib.task import Task, check_task
 from quadlib.trajectory import DivergenceError, RunInterrupted, Trajectory, how_made
 
-__all__ = ["simulate"]
-
 _SHOW = 0.1
 """Seconds between two steps of the bar."""
 

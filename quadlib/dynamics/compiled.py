@@ -5,8 +5,6 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, TypeVar
 
-__all__ = ["compiled", "if_compiled", "numba_found"]
-
 Choice = TypeVar("Choice")
 
 # Sums may be reordered, but NaN and infinity stay what they are: divergence is seen by them.

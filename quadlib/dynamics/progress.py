@@ -5,8 +5,6 @@ from typing import Any
 
 from quadlib.checks import check_flag
 
-__all__ = ["bar"]
-
 
 def bar(progress: bool, total: int, unit: str, done: int = 0) -> Any:
     """Return tqdm's bar, which appears after a second."""

@@ -31,8 +31,6 @@ from quadlib.state import Overlaps, Weights
 from quadlib.task import Task, check_task
 from quadlib.trajectory import how_made
 
-__all__ = ["Ensemble", "EnsembleInterrupted", "StoreError", "ensemble", "escape_times"]
-
 _WINDOW, _PATIENCE, _SLOWEST = 5e-4, 20.0, 0.1
 """Looks at the loss and the end of waiting, in 1/r; least r, over 4η max T/p*."""
 

@@ -18,17 +18,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from quadlib.ensemble.runs import Batch, Job, run_batch
-
-__all__ = [
-    "core_count",
-    "end_idle",
-    "enlist",
-    "run_batch",
-    "run_on_executor",
-    "run_on_processes",
-    "work",
-]
+from quadlib.ensemble.runs import Batch, Job
+from quadlib.ensemble.runs import run_batch as run_batch
 
 _DEATHS = 3
 _WINDOW = 1000

@@ -16,8 +16,6 @@ from quadlib.shapes import Array, Bool, Float
 from quadlib.task import Task
 from quadlib.trajectory import Keeping, Trajectory, escape_level, frozen_meta
 
-__all__ = ["Ensemble", "EnsembleInterrupted", "StoreError"]
-
 _ARRAYS = ("alpha", "loss", "Q", "M", "diverged")
 
 

@@ -22,17 +22,6 @@ from quadlib.checks import (
 from quadlib.shapes import Array, Float
 from quadlib.task import Task, check_task, joint_covariance, squared_error
 
-__all__ = [
-    "Overlaps",
-    "Weights",
-    "check_memory",
-    "check_start",
-    "loss",
-    "random_frame",
-    "scaled_covariance",
-    "teacher_split",
-]
-
 _MOST_WEIGHTS = 2**30
 """Numbers in W and W*, 8 GB."""
 

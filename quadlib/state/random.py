@@ -14,8 +14,6 @@ from quadlib.shapes import Array
 from quadlib.state.overlaps import Overlaps, Weights, check_memory, random_frame
 from quadlib.task import Task, check_task
 
-__all__ = ["random_overlaps", "random_weights"]
-
 
 def _teacher_root(task: Task) -> Array:
     """Symmetric square root of T."""
