@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import quadlib as ql
-from quadlib.dynamics.components import Components
+from quadlib.dynamics.components import Components, _independent, component_loss
 from quadlib.state import scaled_covariance
 from quadlib.task import mean_change
 
@@ -110,6 +110,21 @@ def test_identical_units_stay_identical(noise: bool) -> None:
             np.testing.assert_allclose(Q, Q[0, 0] * np.outer(sign, sign), rtol=1e-12)
             np.testing.assert_allclose(M, np.outer(sign, M[0]), rtol=1e-12)
         assert run.loss[-1] > 0.05  # one direction cannot learn two
+
+
+def test_equal_and_opposite_units_on_the_sphere_are_one_each() -> None:
+    Q = np.array([[1.0, 0.3, 1.0, -0.3], [0.3, 1.0, 0.3, -1.0]])
+    R, readout = _independent(np.vstack([Q, Q[0], -Q[1]]), True)
+    np.testing.assert_array_equal(R, [[1, 0], [0, 1], [1, 0], [0, -1]])
+    np.testing.assert_array_equal(readout, [0.5, 0.5])
+
+
+def test_the_loss_of_a_stack_is_that_of_each() -> None:
+    rng, a = np.random.default_rng(0), np.array([0.5, 0.3, 0.2])
+    m, W, E = (rng.standard_normal(shape) for shape in ((4, 3, 2), (4, 3, 3), (4, 2, 2)))
+    P = W @ W.swapaxes(1, 2)
+    each = [component_loss(*one, a) for one in zip(m, P, E, strict=True)]
+    np.testing.assert_allclose(component_loss(m, P, E, a), each, rtol=1e-13)
 
 
 @pytest.mark.parametrize("rank", [1, 2])
