@@ -180,10 +180,8 @@ class _Reduction:
                 E[:] = 0.0  # of the order of the rest of the loss, and enters squared
             return float(component_loss(F[:, :k], F[:, k:] @ F[:, k:].T, E, np.full(p, 1 / p)))
         b = self.c * self.g_surplus * self._surplus(self._sigma(alpha, y)[0], y)
-        slowing = -(b.sum() ** 2 / (k + 2) + (b**2).sum()) / (k + 2)
-        slow = (b.sum() + slowing * (1 / self.growth).sum()) / (k + 2)  # (ln σ)'
-        E_diagonal = slowing / self.growth - slow
-        return float((2 * slow**2 + (E_diagonal**2).sum() + (b**2).sum()) / 64)
+        # E = −(ln σ)' I, where the loss is stationary: the next order of E does not enter
+        return float((b.sum() ** 2 / (k + 2) + (b**2).sum()) / 64)
 
     def frame(self, alpha: float, y: Array) -> Array:
         """Return F with Q = F Fᵀ and U_e = F[:, :p*], closest to the start (6.5).
