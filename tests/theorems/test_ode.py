@@ -119,3 +119,22 @@ def test_divergence_keeps_the_trajectory_so_far(eta: float) -> None:
     assert 1 < len(partial.alpha) < 301
     assert np.isfinite(partial.loss).all()
     assert partial.loss[-1] > partial.loss[0] / 10
+
+
+def test_a_solver_that_another_run_has_taken_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As SciPy before 1.17 says when two runs alternate: it has one LSODA for all."""
+    from scipy.integrate import ode
+
+    task, calls, integrate = ql.Task(4, 2), [], ode.integrate
+    expected = ql.integrate(task, start(task, 0), eta=0.1, alpha=60.0)
+
+    def taken(self, *args):
+        calls.append(1)
+        if len(calls) == 5:
+            raise RuntimeError
+        return integrate(self, *args)
+
+    monkeypatch.setattr(ode, "integrate", taken)
+    run = ql.integrate(task, start(task, 0), eta=0.1, alpha=60.0)
+    assert len(calls) > 5
+    np.testing.assert_allclose(run.loss, expected.loss, rtol=1e-5)
