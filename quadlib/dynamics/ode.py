@@ -234,7 +234,8 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                         steps = 1 if code == 2 else RENEWED  # or more: see whether y moves at all
                         calls, idle = calls + steps, idle + steps
                         # written so that NaN counts as a divergence too
-                        well = code in (2, -1) and y @ y < motion.bound**2 and idle <= MOST_STEPS
+                        bounded = bool(y @ y < motion.bound**2) and idle <= MOST_STEPS
+                        well = code in (2, -1) and bounded
                         if code == 2 and stop == points[done] and well:
                             waiting.append(y.copy())
                             done, idle = done + 1, 0

@@ -184,7 +184,7 @@ def escape_law_in_pieces(
     linear = max(0.0, math.log(small / drop) / (2 * rate))
     q, growth, v = stage.follow(linear)
     # Of norms that are to be adjusted, and of what is learned: the method is unstable at 2.8
-    fastest = max(2 * (q + 2 * q / task.p) - stage.t.mean(), 0.0) if free else 0.0
+    fastest = 2 * (q + 2 * q / task.p) - float(stage.t.mean()) if free else 0.0
     step = min(_STEP / rate, 2 / (4 * eta * max(fastest, 1 + 1 / task.p_star)))
     steps = 8 / rate / step
     amplitude = (np.sqrt(v * stage.t / N) * np.exp(growth))[::-1]

@@ -159,7 +159,7 @@ class Overparameterization(Explorer):
             yield None
 
     def _show_escapes(self, caption: Caption) -> Caption:
-        p, mean, std = np.transpose(caption.rows)  # type: ignore[arg-type]
+        p, mean, std = np.array(caption.rows, dtype=float).T
         self.means.set_data(p, mean)
         self.bars.set_segments(np.stack([[p, mean - std], [p, mean + std]]).transpose(2, 0, 1))
         return caption
