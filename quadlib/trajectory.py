@@ -33,7 +33,7 @@ def versions() -> Mapping[str, str]:
 
 
 def how_made(
-    method: str, eta: float, N: float, seed: object, constraint: str, **more: Any
+    method: str, eta: float, N: float | int, seed: object, constraint: str, **more: Any
 ) -> dict[str, Any]:
     """Return what `meta` says of a result."""
     meta = dict(method=method, eta=eta, N=N, seed=seed, constraint=constraint)

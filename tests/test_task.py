@@ -73,6 +73,7 @@ def test_zero_loss_exactly_at_the_solutions() -> None:
     assert ql.loss(task, ql.Overlaps(1.1 * solution.Q, np.sqrt(1.1) * M)) > 1e-3
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
 def test_the_noise_of_the_gradient_is_the_term_of_second_order(constraint: Any) -> None:
     """4η² Γ of the students, with the change of each norm projected out on the sphere; M feels it

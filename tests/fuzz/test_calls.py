@@ -26,7 +26,7 @@ def unchecked_shapes() -> Iterator[None]:
 
 
 def test_every_public_function_is_called() -> None:
-    elsewhere = {"check", "predict"}  # of exercises, which answer in prints
+    elsewhere = {"check", "predict", "if_compiled"}  # these take anything
     classes = {"Trajectory", "Ensemble", "EscapeLaw", "Spectrum", "Plateau", "LateTimeLaw"}
     classes |= {"LearningRates", "DivergenceError", "RunInterrupted", "NoPlateauError"}
     public = {name for name in vars(ql) if callable(getattr(ql, name)) and name[0] != "_"}
