@@ -67,7 +67,9 @@ class Components:
         dF, dE = self._split(dy)
         self._out = dy, dF, dE, dF[:, :k], dF[:, k:]
         self._G = G, G[:k, :k], G[:k, k:], G[k:], G[k:, :k].T
-        self._column = -4 * eta * self.a_column
+        self._trace = G.ravel()[:: r + k + 1], np.ones(r + k)
+        self._a = np.tile(self.a_column, r + self.k)
+        self._rate = -4 * eta * self._a
 
     def joined(self, m: Any, P: Any, E: Any) -> Array:
         """One vector of m, P and E."""
@@ -96,23 +98,24 @@ class Components:
         """d(m, P, E)/dα, (2.4), or FloatingPointError where the norms blow up.
 
         With K = ((E, mᵀaP), (am, aP)) the trace is s, F K = (B, YP), and E[Δ²] = s² + 2 tr K² + ν.
-        Few calls on small matrices, since each costs as much as thousands of multiplications, and
-        the same vector at every call.
+        Few calls on small matrices, since each costs as much as thousands of multiplications, those
+        that cost least (`dot`, not `@`; no broadcasting), and the same vector at every call.
         """
         k, rate, (dy, dF, dE, dm, dP) = self.k, -2 * self.eta, self._out
         G, corner, above, below, left = self._G  # -4η K
+        diagonal, ones = self._trace
         F, E = y[: self.end].reshape(self.shape), y[self.end :].reshape((k, k))
         m, P = F[:, :k], F[:, k:]
-        np.multiply(E, 2 * rate, out=corner)
-        np.multiply(F, self._column, out=below)
+        corner[:] = 2 * rate * E
+        np.multiply(F, self._rate, out=below)
         np.matmul(left, P, out=above)
-        trace = float(G.trace())
+        trace = float(diagonal.dot(ones))
         if not abs(trace) <= self.largest:
             raise FloatingPointError
-        np.matmul(F, G, out=dF)
+        F.dot(G, dF)
         half = dP
         if self.noise:
-            noise = dF @ G
+            noise = dF.dot(G)
             noise += trace / 2 * dF
             gain = trace**2 / 8 + float(np.vdot(G, G.T)) / 4 + rate**2 * self.label_noise / 2
         if not self.spherical:  # where what is proportional to F leaves its rounding only
@@ -120,7 +123,7 @@ class Components:
             if self.noise:
                 noise += gain * F
         if self.noise:
-            half = noise[:, :k] @ m.T
+            half = noise[:, :k].dot(m.T)
             half += noise[:, k:]
             half += dP
         np.add(half, half.T, out=dP)
@@ -133,7 +136,7 @@ class Components:
             if self.noise:
                 dm -= gain * m
                 dP += 2 * gain * (m @ m.T)
-        half = m.T @ (self.a_column * dm)
+        half = m.T.dot((self._a * dF)[:, :k])
         np.add(half, half.T, out=dE)
         return dy
 

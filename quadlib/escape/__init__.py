@@ -233,8 +233,8 @@ def escape_law_in_pieces(
         G, more = matrices(*((k, task.p) if turned else (task.p, k)), many, not free and not alike)
         if turned:
             G = np.pad(G.swapaxes(1, 2), ((0, 0), (0, 0), (0, k - e)))
-        yield
-        known, entries = of_matrices(G, grown, t / k, not free), task.p * k
+        known = yield from of_matrices(G, grown, t / k, not free)
+        entries = task.p * k
     else:
         many = PARTS * int(np.clip(1.2e6 / e / PARTS, 512, 2048 if 2 < e < 9 else 4096))
         S = spectra(task.p, k, many, alike)

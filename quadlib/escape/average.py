@@ -1,6 +1,7 @@
 """Averages over random starts: of few starts by the ODE, of many by a polynomial fitted to it."""
 
 import math
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +94,16 @@ def of_spectra(spectra: Spectra, x: Array) -> Array:
     return np.column_stack([length, found, np.log(diagonal).sum(1)])
 
 
-def of_matrices(G: Array, grown: Array, t: Array, whole: bool) -> Array:
+def of_matrices(G: Array, grown: Array, t: Array, whole: bool) -> Generator[None, None, Array]:
+    """`_of_some` of all, some at a time, which fit a cache."""
+    found: list[Array] = []
+    for some in np.split(G, PARTS):
+        yield
+        found.append(_of_some(some, grown, t, whole))
+    return np.concatenate(found)
+
+
+def _of_some(G: Array, grown: Array, t: Array, whole: bool) -> Array:
     """Length of each matrix and what says how it goes on after it has grown by factors (n, k).
 
     Free, log det(I + GᵀG). On the sphere, where each unit saturates for itself, the loss of
@@ -143,11 +153,15 @@ def average(y: Array, few: Array, many: Array, entries: int) -> Average:
     rows, columns = np.triu_indices(few.shape[1])
     if len(rows) > n / 4:  # fewer terms
         rows = columns = np.arange(few.shape[1] if 8 * few.shape[1] < n else 0)
-    few, many = (np.hstack([x, x[:, rows] * x[:, columns]]) for x in (few, many))
-    few, many = (np.insert(x, 0, 1.0, axis=1) for x in (few, many))
+
+    def terms(x: Array) -> Array:
+        return np.hstack([np.ones((len(x), 1)), x, x[:, rows] * x[:, columns]])
+
+    few, parts = terms(few), np.array_split(many, 1 + len(many) // 512)  # which fit a cache
     weights = np.linalg.lstsq(few, y, rcond=1e-5)[0]
-    fit, fits = few @ weights, np.clip(many @ weights, y.min() - y.std(), y.max() + y.std())
-    length, rest = many[:, 1] * scale[0] + centre[0], y - fit
+    fit, fits = few @ weights, np.concatenate([terms(part) @ weights for part in parts])
+    fits = np.clip(fits, y.min() - y.std(), y.max() + y.std())
+    length, rest = many[:, 0] * scale[0] + centre[0], y - fit
     exact, variance = (digamma(entries / 2) + math.log(2)) / 2, polygamma(1, entries / 2) / 4
     slope = float(np.cov(length, fits)[0, 1] / length.var(ddof=1))
     others = fits - slope * (length - exact)

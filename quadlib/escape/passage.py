@@ -74,7 +74,11 @@ class Block:
 def passages(
     equation: Block | Matched, y: Array, levels: Array, step: float, limit: int
 ) -> Generator[None, None, Passages]:
-    """Follow each row by Runge-Kutta steps to the lowest of the levels; yield after a step."""
+    """Follow each row by Runge-Kutta steps to the lowest of the levels; yield after a stage."""
+
+    def derivative(y: Array, k: Any = 0.0, h: float = 0.0) -> Array:
+        with np.errstate(all="ignore"):  # of those that run away
+            return np.asarray(equation.derivative(y + h * k))
 
     def loss(y: Array) -> Array:
         return np.asarray(equation.moments(y)[1] / 2)
@@ -91,16 +95,17 @@ def passages(
     for i in range(limit):
         if len(waiting) == 0:
             break
-        with np.errstate(all="ignore"):  # of those that run away
-            k1 = equation.derivative(y)
-            k2 = equation.derivative(y + step / 2 * k1)
-            k3 = equation.derivative(y + step / 2 * k2)
-            new = y + step / 6 * (k1 + 2 * k2 + 2 * k3 + equation.derivative(y + step * k3))
+        k = [derivative(y)]
+        for h in (step / 2, step / 2, step):
+            yield
+            k.append(derivative(y, k[-1], h))
+        with np.errstate(all="ignore"):
+            new = y + step / 6 * (k[0] + 2 * k[1] + 2 * k[2] + k[3])
             now = loss(new)
             for j, level in enumerate(levels):
                 at = np.flatnonzero((now <= level) & (last > level))
                 if len(at):
-                    slopes = slope(y[at], k1[at]), slope(new[at], equation.derivative(new[at]))
+                    slopes = slope(y[at], k[0][at]), slope(new[at], equation.derivative(new[at]))
                     what = np.full_like(at, i), waiting[at], np.full_like(at, j)
                     ends.append((*what, last[at], now[at], *slopes))
         gone = ~(now < 1e3 * max(1.0, levels.max()))

@@ -1,11 +1,12 @@
 """What the explorer of the implicit bias starts from, and the runs it follows."""
 
 import math
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from quadlib.dynamics.ode import integrate
+from quadlib.dynamics.ode import integrate, integrate_in_pieces
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
 from quadlib.explorers.runs import begun, method
@@ -16,7 +17,7 @@ from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
 from quadlib.trajectory import DivergenceError, Trajectory
 
-__all__ = ["POINTS", "RUNS", "Setting", "chosen", "deterministic", "script", "sgd"]
+__all__ = ["POINTS", "RUNS", "Setting", "chosen", "deterministic", "flow", "script", "sgd"]
 
 POINTS, RUNS = 121, 30
 """Recorded times of a run; runs of SGD."""
@@ -95,15 +96,19 @@ def chosen(values: dict[str, Any]) -> Setting:
     return Setting(task, start, scale, turn, N, eta, values["seed"], level, end)
 
 
-def deterministic(setting: Setting, gradient_noise: bool) -> Trajectory:
-    """Follow the ODE, or gradient flow, as far as it goes."""
+def deterministic(setting: Setting) -> Trajectory:
+    """Follow the ODE as far as it goes."""
+    task, start, eta, alpha = setting.task, setting.start, setting.eta, setting.alpha
     try:
-        return integrate(
-            setting.task, setting.start, eta=setting.eta, alpha=setting.alpha, rtol=1e-5,
-            gradient_noise=gradient_noise,
-        )  # fmt: skip
+        return integrate(task, start, eta=eta, alpha=alpha, rtol=1e-5)
     except DivergenceError as error:
         return error.trajectory
+
+
+def flow(setting: Setting) -> Generator[None, None, Trajectory]:
+    """Follow gradient flow, which never diverges, in slices."""
+    task, start, eta, alpha = setting.task, setting.start, setting.eta, setting.alpha
+    return integrate_in_pieces(task, start, eta, alpha, gradient_noise=False, rtol=1e-5)
 
 
 def sgd(setting: Setting) -> Together:

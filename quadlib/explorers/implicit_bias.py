@@ -10,7 +10,7 @@ import numpy as np
 from quadlib.bias import blur_law, misalignment, polar_factor
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.bias_runs import POINTS, Setting, chosen, deterministic, script, sgd
+from quadlib.explorers.bias_runs import POINTS, Setting, chosen, deterministic, flow, script, sgd
 from quadlib.explorers.runs import curves, followed, how
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
@@ -71,24 +71,20 @@ class ImplicitBias(Explorer):
         }  # fmt: skip
 
     def draw(self, values: dict[str, Any]) -> Caption:
-        """Draw flow and ODE; runs of SGD follow."""
+        """Draw the ODE; gradient flow and runs of SGD follow."""
         setting = chosen(values)
-        flow, ode = deterministic(setting, False), deterministic(setting, True)
-        turned = [_turned(setting, run.M) for run in (flow, ode)]
-        for empty in (self.paths, self.ends, self.sgd, self.mean, self.law):
+        ode = deterministic(setting)
+        turned = _turned(setting, ode.M)
+        for empty in (self.paths, self.ends, self.sgd, self.mean, self.law, self.flow):
             empty.set_data([], [])
+        self.flow_path.set_data([], [])
         side = self._draw_set(setting)
-        for line, path, run, angle in (
-            (self.flow, self.flow_path, flow, turned[0]),
-            (self.ode, self.ode_path, ode, turned[1]),
-        ):
-            line.set_data(run.alpha, angle)
-            path.set_data(*_within(_plane(run.M), side))
+        self.ode.set_data(ode.alpha, turned)
+        self.ode_path.set_data(*_within(_plane(ode.M), side))
         self.live.limits(self.right, (0.0, setting.end), (_SMALLEST, 4.0))
         self.live.say(self.right, "no zero-loss solution:\nnothing to turn away from")
-        caption = _caption(setting, flow, ode, turned)
-        if values["noise"]:
-            self.later(self.runs(setting, side, caption))
+        caption = _caption(setting, ode, turned)
+        self.later(self.rest(setting, side, caption, values["noise"]))
         return caption
 
     def _draw_set(self, setting: Setting) -> float:
@@ -111,9 +107,21 @@ class ImplicitBias(Explorer):
         self.live.limits(self.plane, (-side, side), (-side, side))
         return side
 
-    def runs(self, setting: Setting, side: float, caption: Caption) -> Pieces:
-        """Add the predicted mean, then runs of SGD from the same start."""
-        law = math.nan
+    def rest(self, setting: Setting, side: float, caption: Caption, noise: bool) -> Pieces:
+        """Add gradient flow; with noise the predicted mean, then runs of SGD from this start."""
+        run = yield from flow(setting)
+        turned, law = _turned(setting, run.M), math.nan
+        if setting.solvable:
+            caption = caption._replace(alt=f"{caption.alt} Gradient flow: {_size(turned[-1], 2)}.")
+
+        def show() -> Caption:
+            self.flow.set_data(run.alpha, turned)
+            self.flow_path.set_data(*_within(_plane(run.M), side))
+            return caption
+
+        yield show
+        if not noise:
+            return
         small = (setting.start.M**2).sum() < 0.05  # as the law of the plateau's noise assumes
         if not setting.warning and small:
             root = math.sqrt(setting.N)
@@ -179,7 +187,7 @@ def _within(plane: tuple[Array, Array], side: float) -> tuple[Array, Array]:
     return x, y
 
 
-def _caption(setting: Setting, flow: Trajectory, ode: Trajectory, turned: list[Array]) -> Caption:
+def _caption(setting: Setting, ode: Trajectory, turned: Array) -> Caption:
     task, start = setting.task, [float(part) for part in _plane(setting.start.M)]
     x, y = _plane(ode.M)
     alt = (
@@ -190,8 +198,8 @@ def _caption(setting: Setting, flow: Trajectory, ode: Trajectory, turned: list[A
     )
     summary = f"The ODE ends at M₁ = {number(x[-1])}, M₂ = {number(y[-1])}."
     if setting.solvable:
-        turns = [_size(angle[-1], 2) for angle in turned]
-        summary = f"From the closest solution the ODE turns away by 1 − cos of {turns[1]}."
-        alt += f" {summary} Gradient flow: {turns[0]}."
-    rows = np.column_stack([ode.alpha, turned[1], ode.loss, x, y]).tolist()
+        turns = _size(turned[-1], 2)
+        summary = f"From the closest solution the ODE turns away by 1 − cos of {turns}."
+        alt += f" {summary}"
+    rows = np.column_stack([ode.alpha, turned, ode.loss, x, y]).tolist()
     return Caption(alt, _COLUMNS, rows, summary, setting.warning)

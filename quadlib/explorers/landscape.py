@@ -1,5 +1,6 @@
 """The Hessian along a run: its spectrum, and what a finite sample makes of it."""
 
+from collections.abc import Generator
 from functools import lru_cache
 from typing import Any
 
@@ -94,7 +95,7 @@ class Landscape(Explorer):
     def _sampled(
         self, setting: tuple[int, int, int, float], population: Array, caption: Caption
     ) -> Pieces:
-        eigenvalues = _empirical(*setting)
+        eigenvalues = yield from _empirical(*setting)
         below = int((eigenvalues < -1e-9).sum())
 
         def show() -> Caption:
@@ -168,11 +169,14 @@ def _run(p: int, p_star: int) -> Trajectory:
     return integrate(task, start, eta=_ETA, alpha=np.linspace(0, end, _POINTS), rtol=1e-6)
 
 
-@lru_cache(maxsize=256)
-def _empirical(p: int, p_star: int, i: int, ratio: float) -> Array:
-    """Eigenvalues of the Hessian of the loss on ratio · N samples."""
+def _empirical(p: int, p_star: int, i: int, ratio: float) -> Generator[None, None, Array]:
+    """Eigenvalues of the Hessian of the loss on ratio · N samples, in slices."""
     rng, run = np.random.default_rng(0), _run(p, p_star)
     weights = Overlaps(run.Q[i], run.M[i]).weights(run.task, _SAMPLE_N, rng)
     X = rng.standard_normal((_samples(ratio), _SAMPLE_N))
     operator = empirical_hessian_operator(weights, X)
-    return np.linalg.eigvalsh(operator @ np.eye(operator.shape[0]))
+    columns: list[Array] = []
+    for some in np.split(np.eye(p * _SAMPLE_N), p * _SAMPLE_N // 20, axis=1):  # few fit a cache
+        columns.append(operator @ some)
+        yield None
+    return np.linalg.eigvalsh(np.hstack(columns))

@@ -186,7 +186,7 @@ class Overparameterization(Explorer):
             f"alpha, times = np.linspace(0, {now.end}, {_POINTS}){early}, "
             f"np.geomspace({now.end / 10}, {now.end * 100}, {_POINTS}){late}",
             "ode = ql.integrate(task, start, alpha=alpha, rtol=1e-5, **how)",
-            "late = ql.integrate(task, start, alpha=times, rtol=1e-7, **how)" * (cuts[1] > 0),
+            "late = ql.integrate(task, start, alpha=times, rtol=1e-6, **how)" * (cuts[1] > 0),
             f"law = ql.escape_law(task, {_N}, **how)" * bool(_KNOWN.get(now)),
         ]
         return "\n".join(filter(None, lines))
@@ -205,7 +205,7 @@ def _runs(setting: _Setting, late: bool = False) -> Generator[None, None, Trajec
         task, start, eta, end = setting.task, setting.start, setting.eta, setting.end
         early = np.linspace(0, end, _POINTS)
         alpha = np.geomspace(end / 10, end * 100, _POINTS) if late else early
-        how: Any = dict(constraint=setting.constraint, rtol=1e-7 if late else 1e-5)
+        how: Any = dict(constraint=setting.constraint, rtol=1e-6 if late else 1e-5)
         try:
             _KNOWN[setting, late] = yield from integrate_in_pieces(task, start, eta, alpha, **how)
         except DivergenceError as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from quadlib.checks import check_dimension
 from quadlib.dynamics.ode import integrate
-from quadlib.dynamics.together import Together
+from quadlib.dynamics.together import Together, steps_a_second
 from quadlib.explorers import controls, runs
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
@@ -56,9 +56,10 @@ class _Case(NamedTuple):
         return np.linspace(0.0, self.end(N), _POINTS)
 
     def method(self, N: int) -> dict[str, Any]:
-        """Every sample, or the diffusion in steps far below its own error."""
+        """Every sample, or the diffusion in steps whose error, step², is far below 1/√N."""
         method = runs.method(N, self.end(N))
-        step = dict(step=0.001 / self.eta) if method == "diffusion" else {}
+        longest = min(0.02, 0.5 / N**0.25) / self.eta
+        step = dict(step=longest) if method == "diffusion" else {}
         return dict(method=method, **step)
 
     def ode(self, N: int, noise: bool) -> Trajectory:
@@ -166,7 +167,9 @@ class SgdToOde(Explorer):
         yield grey
         found: dict[int, float] = {}
         for size in _SIZES:
-            if size < case.task.p + case.task.p_star:
+            every = size * case.end(size) if case.method(size)["method"] == "overlaps" else 0.0
+            slow = every > steps_a_second("overlaps") / 8  # only where nothing is compiled
+            if size < case.task.p + case.task.p_star or slow:
                 continue
             sgd = yield from self._runs(case, size)
             miss = _distance(sgd, self._ode(case, size, noise), what)
