@@ -123,11 +123,16 @@ def integrate(
     """
     how: Any = dict(constraint=constraint, gradient_noise=gradient_noise, rtol=rtol)
     pieces = integrate_in_pieces(task, state, eta, alpha, **how)
-    while True:
-        try:
+    try:
+        while True:
             next(pieces)
-        except StopIteration as end:
-            return cast(Trajectory, end.value)
+    except StopIteration as end:
+        return cast(Trajectory, end.value)
+    except RunInterrupted:
+        raise
+    except KeyboardInterrupt as between:  # two slices
+        pieces.throw(between)
+        raise
 
 
 def integrate_in_pieces(

@@ -1,5 +1,6 @@
 """Runs can be followed to the end: late losses keep their digits, and states stay possible."""
 
+import importlib
 import signal
 import threading
 from typing import Any
@@ -211,6 +212,22 @@ def test_ctrl_c_loses_no_state_that_was_computed(monkeypatch: Any, call: int) ->
     np.testing.assert_array_equal(
         caught.value.trajectory.Q, whole.Q[: len(caught.value.trajectory.Q)]
     )
+
+
+def test_ctrl_c_between_two_slices_keeps_what_was_recorded(monkeypatch: Any) -> None:
+    left = iter([True, True, False])
+
+    def one_slice(pieces: Any) -> None:
+        if not next(left):
+            raise KeyboardInterrupt
+        pieces.send(None)
+
+    task, alpha = ql.Task(4, 2), np.linspace(0.0, 200.0, 2001)
+    state = ql.random_overlaps(task, 1000, 0)
+    monkeypatch.setattr(importlib.import_module("quadlib.dynamics.ode"), "next", one_slice, False)
+    with pytest.raises(ql.RunInterrupted) as caught:
+        ql.integrate(task, state, eta=0.05, alpha=alpha)
+    assert 1 <= len(caught.value.trajectory.alpha) < len(alpha)
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e6, 1e15, 1e30])
