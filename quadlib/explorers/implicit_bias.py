@@ -188,18 +188,24 @@ def _within(plane: tuple[Array, Array], side: float) -> tuple[Array, Array]:
 
 
 def _caption(setting: Setting, ode: Trajectory, turned: Array) -> Caption:
-    task, start = setting.task, [float(part) for part in _plane(setting.start.M)]
-    x, y = _plane(ode.M)
+    task, warning = setting.task, setting.warning
+
+    def place(M: Array) -> str:
+        both = zip("₁₂", _plane(M)[: task.p], strict=False)
+        return ", ".join(f"M{i} = {number(float(part))}" for i, part in both)
+
     alt = (
-        f"With p = {task.p} units, p* = {task.p_star}, N = {number(setting.N)} and "
-        f"η = {number(setting.eta)} the ODE goes from M₁ = {number(start[0])}, "
-        f"M₂ = {number(start[1])} to M₁ = {number(x[-1])}, M₂ = {number(y[-1])} at "
-        f"α = {number(ode.alpha[-1])}, where the loss is {number(ode.loss[-1])}."
+        f"With p = {task.p}, p* = {task.p_star}, N = {number(setting.N)} and "
+        f"η = {number(setting.eta)} the ODE goes from {place(setting.start.M)} to "
+        f"{place(ode.M[-1])} at α = {number(ode.alpha[-1])}, where the loss is "
+        f"{number(ode.loss[-1])}."
     )
-    summary = f"The ODE ends at M₁ = {number(x[-1])}, M₂ = {number(y[-1])}."
+    summary = f"The ODE ends at {place(ode.M[-1])}."
+    if task.p == 1 and setting.solvable and not warning:
+        warning = "One unit has two solutions, ±: 1 − cos is 0, below the picture, or 2."
     if setting.solvable:
         turns = _size(turned[-1], 2)
         summary = f"From the closest solution the ODE turns away by 1 − cos of {turns}."
         alt += f" {summary}"
-    rows = np.column_stack([ode.alpha, turned, ode.loss, x, y]).tolist()
-    return Caption(alt, _COLUMNS, rows, summary, setting.warning)
+    rows = np.column_stack([ode.alpha, turned, ode.loss, *_plane(ode.M)]).tolist()
+    return Caption(alt, _COLUMNS, rows, summary, warning)
