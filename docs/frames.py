@@ -20,7 +20,7 @@ from PIL import Image
 from quadlib import explorers
 from quadlib.notation import number
 
-POSITIONS = 7  # of a slider
+POSITIONS = 5  # of a slider, and its default
 PATIENCE = 60.0  # seconds for what follows the first picture
 
 
@@ -55,7 +55,7 @@ def photograph(explorer: Any, path: Path) -> dict[str, str]:
     """Save the picture; return what is said of it."""
     explorer.finish(PATIENCE)
     picture = Image.open(io.BytesIO(explorer.live.png(2))).convert("RGB")
-    picture.save(path, "WEBP", lossless=True, quality=40, method=2)
+    picture.save(path, "WEBP", lossless=True, quality=0, method=1)
     caption = explorer._caption
     return dict(
         src=f"{path.parent.name}/{path.name}",
@@ -74,7 +74,9 @@ def shoot(name: str, folder: Path) -> int:
     for old in home.iterdir():
         old.unlink()
     explorer = getattr(explorers, name)()
-    explorer.pause = 0.0
+    explorer.pause, explorer.seconds = 0.0, 0.2  # fewer runs make a histogram too
+    large = explorer.live.png
+    explorer.live.png = lambda scale=1: large(scale) if scale > 1 else b""  # the small go unseen
     explorer.update()
     rest = photograph(explorer, home / "rest.webp")
     shown = []

@@ -1,6 +1,7 @@
 """More units than the teacher has: what that changes on the plateau, and what after it."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -15,13 +16,19 @@ claim = shown_in("03_overparameterization")
 _ETA, _K = 0.05, 2
 
 
+@cache
+def _law(p: int) -> ql.EscapeLaw:
+    return escape_law(Task(p, _K), 10**6, _ETA)
+
+
+@cache
 def _scale(p: int) -> float:
     """A N of L_plateau − L = A e^{2rα}: p p* v_eff times what the ODE makes of ‖M(0)‖² = 1, (4.10).
 
     To first order in η it is 2 q v_eff.
     """
     task, alpha = Task(p, _K), 150.0  # norms are adjusted to e^{-4ηα}
-    level, law = plateau(task, _ETA), escape_law(task, 10**6, _ETA)
+    level, law = plateau(task, _ETA), _law(p)
     gain = float(np.exp(2 * level.escape_rate * alpha))
     M = np.random.default_rng(0).standard_normal((p, _K))
     M *= 1e-2 / np.sqrt(gain) / np.linalg.norm(M)
@@ -43,7 +50,7 @@ def C2(effort: Effort) -> Iterator[Finding]:
     for p, N, runs in cases:
         # SGD from random starts, before M feeds back on itself
         task, exact = Task(p, _K), N == small_N
-        level, law, scale = plateau(task, _ETA), escape_law(task, 10**6, _ETA), _scale(p)
+        level, law, scale = plateau(task, _ETA), _law(p), _scale(p)
         drops = np.array([1.5e-3, 6e-3] if exact else [1e-4, 4e-4])
         alpha = np.log(drops * N / scale) / (2 * level.escape_rate)
         # What the norms have not yet forgotten is that of the ODE at M = 0
@@ -68,6 +75,7 @@ def C2(effort: Effort) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+@cache
 def _offset(p: int, eta: float) -> float:
     """Return b(p) = 2r⟨α_esc⟩ − ln N of the law, for large N."""
     law = escape_law(Task(p, _K), 10**8, eta)

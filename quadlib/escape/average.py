@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Generator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from quadlib.checks import read_only
 from quadlib.shapes import Array
 
 __all__ = ["PARTS", "Average", "average", "matrices", "of_matrices", "of_spectra", "spectra"]
@@ -56,13 +58,15 @@ class Spectra(NamedTuple):
         return np.asarray(np.linalg.svd(B, compute_uv=False))
 
 
+@lru_cache(16)  # the same starts serve every N and learning rate
 def spectra(p: int, k: int, draws: int, alike: bool) -> Spectra:
     """Spectra of Gaussian p × k matrices, or, if teacher units are not alike, diagonals of R."""
     e = min(p, k)
     freedom = (max(p, k) if alike else p) - np.arange(e)
     freedom = np.concatenate([freedom, np.arange(e - 1, 0, -1) * alike])
     more, squares = _numbers(draws, 1, np.maximum(freedom, 1))
-    return Spectra(squares[:e].T, alike * squares[e:].T, more[0], int(freedom.sum()))
+    diagonal, beside = read_only(squares[:e].T), read_only(alike * squares[e:].T)
+    return Spectra(diagonal, beside, read_only(more[0]), int(freedom.sum()))
 
 
 def matrices(p: int, k: int, draws: int, whole: bool) -> tuple[Array, Array]:
