@@ -25,6 +25,8 @@ _ETA, _RUN_N, _SAMPLE_N, _POINTS = 0.05, 10**4, 60, 121
 _COLUMNS = ("eigenvalue", "multiplicity")
 _STEPS = np.outer(10.0 ** np.arange(-2, 3), [1, 1.5, 2, 3, 4, 6, 8]).ravel()
 
+_KNOWN: dict[tuple[int, int, int, float], Array] = {}  # sampled spectra
+
 
 class Landscape(Explorer):
     """Loss along a run, and the Hessian's spectrum at one point of it."""
@@ -171,6 +173,9 @@ def _run(p: int, p_star: int) -> Trajectory:
 
 def _empirical(p: int, p_star: int, i: int, ratio: float) -> Generator[None, None, Array]:
     """Eigenvalues of the Hessian of the loss on ratio · N samples, in slices."""
+    key = p, p_star, i, ratio
+    if key in _KNOWN:
+        return _KNOWN[key]
     rng, run = np.random.default_rng(0), _run(p, p_star)
     weights = Overlaps(run.Q[i], run.M[i]).weights(run.task, _SAMPLE_N, rng)
     X = rng.standard_normal((_samples(ratio), _SAMPLE_N))
@@ -179,4 +184,7 @@ def _empirical(p: int, p_star: int, i: int, ratio: float) -> Generator[None, Non
     for some in np.split(np.eye(p * _SAMPLE_N), p * _SAMPLE_N // 20, axis=1):  # few fit a cache
         columns.append(operator @ some)
         yield None
-    return np.linalg.eigvalsh(np.hstack(columns))
+    if len(_KNOWN) == 256:
+        _KNOWN.clear()
+    _KNOWN[key] = np.linalg.eigvalsh(np.hstack(columns))
+    return _KNOWN[key]

@@ -105,9 +105,8 @@ class Overparameterization(Explorer):
             _KNOWN.clear()
         run = _run(now)
         level, warning = _judge(now, run)
-        if (
-            family := now._replace(p=0)
-        ) != self.family:  # else what is there of other p is still right
+        family = now._replace(p=0)
+        if family != self.family:  # else what is there of other p is still right
             for line in (line for lines in self.others.values() for line in lines.values()):
                 line.set_data([], [])
             self.means.set_data([], [])
@@ -172,7 +171,7 @@ class Overparameterization(Explorer):
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls that give the curves of this p, and the laws."""
         now = _Setting(**{name: values[name] for name in _Setting._fields})
-        deque(_escape(now))
+        deque(_escape(now), maxlen=0)
         cuts = [len(_run(now, late).alpha) for late in (False, True)]
         early, late = (f"[:{cut}]" if cut < _POINTS else "" for cut in cuts)
         norms = f'constraint="{now.constraint}"'

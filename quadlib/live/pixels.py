@@ -64,9 +64,8 @@ class Letters(RendererAgg):
         """Return how far the next word begins."""
         if (word, prop) not in self._widths:
             ours: Any = self
-            self._widths[word, prop] = ours.get_text_width_height_descent(word + " ", prop, False)[
-                0
-            ]
+            width, _, _ = ours.get_text_width_height_descent(word + " ", prop, False)
+            self._widths[word, prop] = width
         return self._widths[word, prop]
 
 
