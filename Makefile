@@ -53,7 +53,7 @@ test: lint
 	  --ignore=tests/sites $(TESTS)
 
 test-lowest: $(VENV)/bin/uv
-	$(VENV)/bin/uv venv --quiet --clear --python $(PY) .venv-lowest
+	$(VENV)/bin/uv venv --quiet --seed --clear --python $(PY) .venv-lowest
 	$(VENV)/bin/uv pip install --quiet --python .venv-lowest \
 	  --resolution lowest-direct --editable '.[lab,dask,dev]' 'pyparsing>=3.1,<3.3'
 	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(CORES) --dist loadgroup --ignore=tests/sites $(TESTS)

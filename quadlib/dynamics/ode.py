@@ -4,12 +4,13 @@ import math
 import time
 import warnings
 from collections.abc import Generator, Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from quadlib.checks import Constraint, check_eta, check_flag, check_real, recording_points
 from quadlib.dynamics.components import Components
+from quadlib.dynamics.progress import to_the_end
 from quadlib.shapes import Array, Float
 from quadlib.state import Overlaps, Weights, check_start
 from quadlib.task import Task, joint_covariance, mean_change
@@ -124,10 +125,7 @@ def integrate(
     how: Any = dict(constraint=constraint, gradient_noise=gradient_noise, rtol=rtol)
     pieces = integrate_in_pieces(task, state, eta, alpha, **how)
     try:
-        while True:
-            next(pieces)
-    except StopIteration as end:
-        return cast(Trajectory, end.value)
+        return to_the_end(pieces)
     except RunInterrupted:
         raise
     except KeyboardInterrupt as between:  # two slices

@@ -1,9 +1,22 @@
-"""The bar of long calculations."""
+"""Long calculations: their bar, and their slices to the end."""
 
 import warnings
-from typing import Any
+from collections.abc import Generator
+from typing import Any, TypeVar
 
 from quadlib.checks import check_flag
+
+Result = TypeVar("Result")
+
+
+def to_the_end(pieces: Generator[None, None, Result]) -> Result:
+    """Return what comes of all slices."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 def bar(progress: bool, total: int, unit: str, done: int = 0) -> Any:

@@ -17,6 +17,7 @@ from quadlib.checks import (
     finite_array,
     read_only,
 )
+from quadlib.dynamics.progress import to_the_end
 from quadlib.escape.average import PARTS, average, matrices, of_matrices, of_spectra, spectra
 from quadlib.escape.finite import FiniteSize
 from quadlib.escape.linear import LinearStage
@@ -31,6 +32,7 @@ __all__ = ["EscapeLaw", "escape_law", "escape_law_in_pieces"]
 _SMALL = 1e-3  # loss drop, relative to the plateau, up to which M grows linearly
 _SLOW = 0.02  # growth rate over η, below which M grows too slowly to be followed
 _STEP = 0.4  # growth of M in a step of the Runge-Kutta method
+_TOGETHER = 1 << 16  # numbers that fit a cache, in a step of which a slider may wait
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,13 +136,7 @@ def escape_law(
     a second, matched units stand for it, and the law is not `trusted`. Of some hundred starts the
     time is integrated, of some ten thousand it is read off a polynomial fitted to these.
     """
-    pieces = escape_law_in_pieces(task, N, eta, constraint, q0, level, plateau_noise)
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            law: EscapeLaw = end.value
-            return law
+    return to_the_end(escape_law_in_pieces(task, N, eta, constraint, q0, level, plateau_noise))
 
 
 def escape_law_in_pieces(
@@ -204,8 +200,10 @@ def escape_law_in_pieces(
         equation: Block | Matched, M: Array, more: Array, end: float, wide: float = 1.0
     ) -> Generator[None, None, Passages]:
         norms = q * np.exp(wide * math.sqrt(noisy * finite.norm / N) * more)
-        y = equation.start(norms, M * amplitude[: M.shape[-1]])
-        return (yield from passages(equation, y, levels, step, math.ceil(end / step)))
+        found, y = [], equation.start(norms, M * amplitude[: M.shape[-1]])
+        for some in np.array_split(y, 1 + y.size // _TOGETHER):
+            found.append((yield from passages(equation, some, levels, step, math.ceil(end / step))))
+        return Passages(*(np.concatenate(x) for x in zip(*found, strict=True)))
 
     def refuse() -> ValueError:
         return ValueError(
@@ -215,7 +213,7 @@ def escape_law_in_pieces(
         )
 
     matched = Matched(task, eta, constraint)
-    S = spectra(task.p, k, min(few, 512), alike)
+    S = yield from spectra(task.p, k, min(few, 512), alike)
     pilot = yield from run(matched, S.values(), S.more, 15 / rate + 40 / eta, 1.5)
     reached = np.isfinite(pilot.times)
     unreachable = reached[:, 0].mean() < 0.5 <= reached[:, 1].mean()
@@ -230,15 +228,15 @@ def escape_law_in_pieces(
     if block:
         many = PARTS * int(np.clip(2e6 / (task.p * k) / PARTS, 512, 4096))
         turned = not free and alike  # teacher units may be rotated, student units not
-        G, more = matrices(*((k, task.p) if turned else (task.p, k)), many, not free and not alike)
+        size = (k, task.p) if turned else (task.p, k)
+        G, more = yield from matrices(*size, many, not free and not alike)
         if turned:
             G = np.pad(G.swapaxes(1, 2), ((0, 0), (0, 0), (0, k - e)))
         known = yield from of_matrices(G, grown, t / k, not free)
         entries = task.p * k
     else:
         many = PARTS * int(np.clip(1.2e6 / e / PARTS, 512, 2048 if 2 < e < 9 else 4096))
-        S = spectra(task.p, k, many, alike)
-        yield
+        S = yield from spectra(task.p, k, many, alike)
         more, known, entries = S.more, of_spectra(S, grown.T[:e] ** 2), S.entries
     yield
     if finite.norm * noisy > 0:

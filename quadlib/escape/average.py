@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Generator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,9 @@ PARTS = 8
 _ROOTS = np.sqrt([2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53])
 
 
-def _numbers(draws: int, normals: int, freedom: Array) -> tuple[Array, Array]:
+def _numbers(
+    draws: int, normals: int, freedom: Array
+) -> Generator[None, None, tuple[Array, Array]]:
     """Return Gaussian and chi-square numbers of these degrees of freedom, one row for each.
 
     Few dimensions are filled evenly: Kronecker's sequence, a random shift for each part.
@@ -32,7 +33,11 @@ def _numbers(draws: int, normals: int, freedom: Array) -> tuple[Array, Array]:
     u = rng.random((PARTS, 1, normals + len(freedom)))
     u = u + np.outer(np.arange(draws // PARTS), _ROOTS[: u.shape[2]])
     u = np.abs(2 * (u % 1.0) - 1).reshape(draws, -1).T.clip(1e-12, 1 - 1e-12)
-    return ndtri(u[:normals]), 2 * gammaincinv(freedom / 2, u[normals:])
+    squares: list[Array] = []
+    for part in np.split(u[normals:], PARTS, axis=1):
+        yield
+        squares.append(2 * gammaincinv(freedom / 2, part))
+    return ndtri(u[:normals]), np.hstack(squares)
 
 
 class Spectra(NamedTuple):
@@ -58,25 +63,32 @@ class Spectra(NamedTuple):
         return np.asarray(np.linalg.svd(B, compute_uv=False))
 
 
-@lru_cache(16)  # the same starts serve every N and learning rate
-def spectra(p: int, k: int, draws: int, alike: bool) -> Spectra:
+_SPECTRA: dict[tuple[int, int, int, bool], Spectra] = {}  # they serve every N and learning rate
+
+
+def spectra(p: int, k: int, draws: int, alike: bool) -> Generator[None, None, Spectra]:
     """Spectra of Gaussian p × k matrices, or, if teacher units are not alike, diagonals of R."""
-    e = min(p, k)
-    freedom = (max(p, k) if alike else p) - np.arange(e)
-    freedom = np.concatenate([freedom, np.arange(e - 1, 0, -1) * alike])
-    more, squares = _numbers(draws, 1, np.maximum(freedom, 1))
-    diagonal, beside = read_only(squares[:e].T), read_only(alike * squares[e:].T)
-    return Spectra(diagonal, beside, read_only(more[0]), int(freedom.sum()))
+    e, what = min(p, k), (p, k, draws, alike)
+    if what not in _SPECTRA:
+        freedom = (max(p, k) if alike else p) - np.arange(e)
+        freedom = np.concatenate([freedom, np.arange(e - 1, 0, -1) * alike])
+        more, squares = yield from _numbers(draws, 1, np.maximum(freedom, 1))
+        diagonal, beside = read_only(squares[:e].T), read_only(alike * squares[e:].T)
+        if len(_SPECTRA) == 16:
+            _SPECTRA.clear()
+        _SPECTRA[what] = Spectra(diagonal, beside, read_only(more[0]), int(freedom.sum()))
+    return _SPECTRA[what]
 
 
-def matrices(p: int, k: int, draws: int, whole: bool) -> tuple[Array, Array]:
+def matrices(p: int, k: int, draws: int, whole: bool) -> Generator[None, None, tuple[Array, Array]]:
     """Gaussian p × k matrices, or (units may be rotated) the R of their QR; Gaussian numbers."""
     if whole:
-        (more, *G), _ = _numbers(draws, p * k + 1, np.zeros(0))
+        (more, *G), _ = yield from _numbers(draws, p * k + 1, np.zeros(0))
         return np.stack(G, -1).reshape(-1, p, k), more
     e = min(p, k)
     upper = np.triu_indices(e, 1, k)
-    (more, *G), squares = _numbers(draws, 1 + len(upper[0]), np.asarray(p - np.arange(e)))
+    freedom = p - np.arange(e)
+    (more, *G), squares = yield from _numbers(draws, 1 + len(upper[0]), freedom)
     R = np.zeros((draws, e, k))
     R[:, np.arange(e), np.arange(e)] = np.sqrt(squares).T
     R[:, *upper] = np.array(G).reshape(-1, draws).T

@@ -41,22 +41,24 @@ class FiniteSize:
         self.p, self.q, self.sign = p, q, -1 if stage.spherical else 1
         # Relaxation of tr Q and of the rest of Q, and what they do to the growth rate
         self.kappa_rest = 8 * eta * q / p - 4 * eta**2 * (4 * s * q / p + 16 * q**2 / p**2)
-        self.kappa, response = stage.response()
-        self.decay = np.array([] if stage.spherical else [self.kappa, self.kappa_rest])
-        self.response = np.array([response, -4 * eta * q / p / self.kappa_rest])
-        self.norm = 0.0 if stage.spherical else float(same[1, 1] / (2 * self.kappa))
+        self.norm, (self.decay, self.response) = 0.0, np.zeros((2, 0))
+        if not stage.spherical:
+            kappa, response = stage.response()
+            self.decay = np.array([kappa, self.kappa_rest])
+            self.response = np.array([response, -4 * eta * q / p / self.kappa_rest])
+            self.norm = float(same[1, 1] / (2 * kappa))
 
     def growth(self, alpha: float) -> float:
         """N times the variance of the mean logarithm of M after α, (4.8)."""
         u = (np.arange(64) + 0.5) / 64 * alpha
         done = 1 - np.exp(-np.outer(self.decay, u))
-        c = np.concatenate([np.ones((1, 64)), self.response[: len(done), None] * done])
+        c = np.concatenate([np.ones((1, 64)), self.response[:, None] * done])
         return float(np.einsum("iu,ij,ju->", c, self.covariance, c)) * alpha / 64
 
     def excess(self, alpha: float) -> float:
         """N times the loss by which fluctuations of Q raise that of the ODE at α, (4.9)."""
-        old = math.exp(-2 * self.kappa_rest * alpha)
-        variance = self.off_diagonal / (2 * self.kappa_rest) * (1 - old) + old
+        x = min(-2 * self.kappa_rest * alpha, 200.0)  # beyond, there is no law
+        variance = self.off_diagonal * alpha * (math.expm1(x) / x if x else 1.0) + math.exp(x)
         return float(variance * self.q**2 * (1 + self.sign / self.p) * (self.p > 1))
 
 

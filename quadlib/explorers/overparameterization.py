@@ -1,7 +1,6 @@
 """More units than teacher units: one loss curve a p, their late times, and when they escape."""
 
 import math
-from collections import deque
 from collections.abc import Generator
 from contextlib import suppress
 from functools import partial
@@ -11,6 +10,7 @@ import numpy as np
 
 from quadlib.checks import Constraint
 from quadlib.dynamics.ode import integrate_in_pieces
+from quadlib.dynamics.progress import to_the_end
 from quadlib.escape import escape_law_in_pieces
 from quadlib.explorers import controls
 from quadlib.late_time import LateTimeLaw, late_time_law
@@ -171,7 +171,7 @@ class Overparameterization(Explorer):
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls that give the curves of this p, and the laws."""
         now = _Setting(**{name: values[name] for name in _Setting._fields})
-        deque(_escape(now), maxlen=0)
+        to_the_end(_escape(now))
         cuts = [len(_run(now, late).alpha) for late in (False, True)]
         early, late = (f"[:{cut}]" if cut < _POINTS else "" for cut in cuts)
         norms = f'constraint="{now.constraint}"'
@@ -213,8 +213,7 @@ def _runs(setting: _Setting, late: bool = False) -> Generator[None, None, Trajec
 
 
 def _run(setting: _Setting, late: bool = False) -> Trajectory:
-    deque(_runs(setting, late), maxlen=0)
-    return cast(Trajectory, _KNOWN[setting, late])
+    return to_the_end(_runs(setting, late))
 
 
 def _escape(setting: _Setting) -> Generator[None, None, tuple[float, float] | None]:

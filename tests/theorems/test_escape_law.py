@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 import quadlib as ql
+from quadlib.dynamics.progress import to_the_end
 from quadlib.escape.average import average, of_spectra, spectra
 from quadlib.escape.finite import FiniteSize
 from quadlib.escape.linear import LinearStage
@@ -116,7 +117,7 @@ def test_its_own_error_is_that_of_an_average_over_starts():
     s = np.linalg.svd(G, compute_uv=False)
     y = -np.log(s[:, 1]) + 0.1 * np.log(s[:, 0]) ** 2  # as an escape time, but known
     plain, spread_of_it = y.mean(), y.std(ddof=1)
-    some = spectra(3, 2, 32_768, True)
+    some = to_the_end(spectra(3, 2, 32_768, True))
     known = of_spectra(some, np.array([[0.1, 1.0, 10.0]] * 2))
     first = np.arange(32_768).reshape(8, -1)[:, :64].ravel()
     values = some.values(first)
@@ -230,6 +231,17 @@ def test_spread_for_one_teacher_is_that_of_the_logarithm_of_a_chi_square():
         assert law.std == pytest.approx(math.sqrt(variance) / (2 * law.rate), rel=0.005)
 
 
+@pytest.mark.parametrize("eta", [0.125, 0.165])
+def test_on_the_sphere_Q_need_not_relax_to_its_plateau(eta):
+    """Of one unit there is nothing to relax: κ = 0, or below, gives the law of those beside it."""
+    law, *beside = (
+        ql.escape_law(ql.Task(1, 1), 10**6, x, "spherical") for x in (eta, eta - 1e-6, eta + 1e-6)
+    )
+    means = [other.mean for other in beside]
+    assert min(means) <= law.mean <= max(means)
+    assert law.trusted
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("task", "N", "eta", "constraint", "error", "message"),
@@ -241,6 +253,7 @@ def test_spread_for_one_teacher_is_that_of_the_logarithm_of_a_chi_square():
         (ql.Task(1, 4), 10**4, 0.05, "free", ValueError, "level must be lost"),
         (ql.Task(16, 1), 10**4, 0.3, "free", ValueError, "level must be lost"),
         (ql.Task(8, 2), 300, 0.69, "spherical", ValueError, "level must be lost"),  # matched: it is
+        (ql.Task(2, 1), 10**6, 0.25, "spherical", ValueError, "level must be lost"),  # (4.9): κ = 0
         (ql.Task(4, 2), 5, 0.1, "free", ValueError, "N must be at least"),
         (ql.Task(4, 2), 10**4, 0.0, "free", ValueError, "eta must"),
         (ql.Task(4, 2), 10**4, math.nan, "free", ValueError, "eta must"),
@@ -325,12 +338,6 @@ def test_what_is_linear_in_what_is_known_is_averaged_over_all_starts(columns):
 def test_a_level_is_passed_at_the_start_or_not_within_the_limit(level, limit, time):
     equation = Matched(ql.Task(2, 1), 0.1)
     y = equation.start(np.array([1.0, 1.0]), np.full((2, 1), 1e-3))
-    following = passages(equation, y, np.array([level]), 0.1, limit)
-    while True:
-        try:
-            next(following)
-        except StopIteration as end:
-            found = end.value
-            break
+    found = to_the_end(passages(equation, y, np.array([level]), 0.1, limit))
     assert (found.times == time).all()
     assert not found.runaway.any()

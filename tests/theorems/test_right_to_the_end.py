@@ -224,7 +224,8 @@ def test_ctrl_c_between_two_slices_keeps_what_was_recorded(monkeypatch: Any) -> 
 
     task, alpha = ql.Task(4, 2), np.linspace(0.0, 200.0, 2001)
     state = ql.random_overlaps(task, 1000, 0)
-    monkeypatch.setattr(importlib.import_module("quadlib.dynamics.ode"), "next", one_slice, False)
+    room = importlib.import_module("quadlib.dynamics.progress")
+    monkeypatch.setattr(room, "next", one_slice, False)
     with pytest.raises(ql.RunInterrupted) as caught:
         ql.integrate(task, state, eta=0.05, alpha=alpha)
     assert 1 <= len(caught.value.trajectory.alpha) < len(alpha)
