@@ -39,14 +39,13 @@ SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau passage 
 CORE_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,bad_input bias files landscape loops \
   precision seeds state task together trajectory) $(addprefix theorems/test_,escape_law flow hessian_spectra \
   late_time learning_rates ode reference_values right_to_the_end)))
-LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab test lint test-lowest fuzz bare package upgrade bench notebooks book export lite apps apps-pages \
   test-sites course handout clean precision coverage mutants
 
-lab: $(VENV)/.lab $(LAB_SETTINGS)
-	$(PY) -m jupyterlab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb $(LAB_FLAGS)
+lab: $(VENV)/.lab
+	$(PY) -m jupyterlab $(ROOT_FLAG) --config=.jupyter/jupyter_server_config.py $(LAB_FLAGS)
 
 test: lint
 	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup $(addprefix --jaxtyping-packages=,$(SHAPES)) \
@@ -169,6 +168,3 @@ $(VENV)-lite/.lite: docs/lite.txt | $(VENV)/bin/python
 
 $(VENV)/bin/uv: | $(VENV)/bin/python
 	$(call pip,$(VENV)) uv
-
-$(LAB_SETTINGS): .jupyter/overrides.json | $(VENV)/.lab
-	@mkdir -p $(@D) && cp $< $@

@@ -2,8 +2,9 @@
 
 Every explorer at its defaults; an arrow key moves each slider two steps up and down again, twelve
 moves in all, each as soon as the one before is seen (`held`), and the first slider eight times
-with a second between, in which runs of SGD have begun to arrive (`single`). In the page a clock
-starts at the keydown event and stops at the first frame after the new picture has been decoded.
+with a second between, in which runs of SGD have begun to arrive (`single`). The clock is the
+browser's own, from the time it took the key to the time it presented the frame with the new
+picture. The same with pictures made beforehand (`nothing computed`) is what JupyterLab takes.
 Goals: p90 of at most 60 ms in the tour, of 100 ms in all explorers. The kernel: `moves`.
 
     python -m benchmarks key_to_pixels
@@ -19,24 +20,44 @@ from tests.browser import lab
 GOAL_MS, TOUR_GOAL_MS = 100.0, 60.0
 _MOVES, _SINGLE = 12, 8
 
-# Each move changes alt text and picture: take the time when the new one could be painted
+# Each move changes alt text and picture at once; what comes later does not count
 _CLOCK = """() => {
   const explorer = document.querySelector('.quadlib-explorer');
   const image = explorer.querySelector('img');
-  let pressed = null, alt = null;
+  let pressed = 0, told = Infinity, alt = null;
   window.quadlibMoves = [];
-  explorer.addEventListener('keydown', () => {
-    pressed = performance.now();
-    alt = image.alt;
+  explorer.addEventListener('keydown', event => {
+    [pressed, told, alt] = [event.timeStamp, Infinity, image.alt];
   }, true);
-  new MutationObserver(async () => {
-    if (pressed === null || image.alt === alt) return;
-    const begun = pressed;
-    pressed = null;
-    await image.decode().catch(() => {});
-    requestAnimationFrame(() => window.quadlibMoves.push(performance.now() - begun));
+  new MutationObserver(() => {
+    if (alt !== null && image.alt !== alt) [told, alt] = [performance.now(), null];
   }).observe(image, {attributes: true});
+  image.setAttribute('elementtiming', 'picture');
+  new PerformanceObserver(list => {
+    for (const {renderTime} of list.getEntries()) if (renderTime > told) {
+      window.quadlibMoves.push(renderTime - pressed);
+      told = Infinity;
+    }
+  }).observe({type: 'element'});
 }"""
+
+FLOOR = "nothing computed"
+_READY = """from quadlib import explorers, live
+from quadlib.explorers.controls import units
+
+class Ready(live.Explorer):
+    def build(self):
+        tours = [explorers.tour(p=p, runs=0).live for p in (3, 4)]
+        ready = {(k, scale): tours[k].png(scale) for k in (0, 1) for scale in (1, 2)}
+        p = units()
+        self.live.png = lambda scale=1: ready[p.value % 2, scale]
+        return {"p": p}
+
+    def draw(self, values):
+        return live.Caption(f"p = {values['p']}")
+
+Ready()
+"""
 
 
 def forth(number: int) -> bool:
@@ -93,15 +114,15 @@ def measure() -> dict[str, Any]:
     if lab.chromium() is None:
         return {"skipped": "no Chromium was found; set QUADLIB_CHROMIUM to its path"}
     result = {}
-    with lab.server() as address, lab.browser() as context:
-        for name in lab.EXPLORERS:
+    with lab.server({FLOOR: _READY}) as address, lab.browser() as context:
+        for name in (FLOOR, *lab.EXPLORERS):
             result[name] = summary(in_the_browser(context, address, name))
             print(f"{name:22s}{result[name]}", flush=True)
     return result
 
 
 def table(result: dict[str, Any]) -> list[Row]:
-    """A row for each explorer."""
+    """A row for each explorer, and one for what no explorer can go below."""
     if "skipped" in result:
         text = f"not measured: {result['skipped']}"
         return [Row("key press to changed pixels, p90", f"≤ {GOAL_MS:g} ms", text)]
@@ -110,10 +131,12 @@ def table(result: dict[str, Any]) -> list[Row]:
         goal = TOUR_GOAL_MS if name == "tour" else GOAL_MS
         worst = max((row for row in found if row != "all"), key=lambda row: found[row]["p90_ms"])
         everything = found["all"]
-        measured = (
-            f"{everything['p90_ms']:.0f} ms (median {everything['median_ms']:.0f}); worst {worst}: "
-            f"{found[worst]['p90_ms']:.0f} ms"
-        )
-        figure, met = f"{name}, key press to changed pixels, p90", everything["p90_ms"] <= goal
-        table.append(Row(figure, f"≤ {goal:g} ms", measured, met, "drawing and the browser"))
+        figure, p90 = f"{name}, key press to changed pixels, p90", everything["p90_ms"]
+        measured = f"{p90:.0f} ms (median {everything['median_ms']:.0f})"
+        if name == FLOOR:
+            table.append(Row(figure, None, measured))
+            continue
+        measured += f"; worst {worst}: {found[worst]['p90_ms']:.0f} ms"
+        bound = "JupyterLab, the first row, and drawing"
+        table.append(Row(figure, f"≤ {goal:g} ms", measured, p90 <= goal, bound))
     return table

@@ -32,7 +32,7 @@ plateau on which it gets stuck, and which of its many solutions does it find?
 ```sh
 python -m venv .venv
 .venv/bin/python -m pip install "{wheel}[lab]"
-.venv/bin/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb
+.venv/bin/python -m jupyterlab --config=.jupyter/jupyter_server_config.py
 ```
 
 On Windows write `py` for the first `python` and `.venv\\Scripts\\python` for `.venv/bin/python`.
@@ -97,6 +97,7 @@ def write(folder: Path) -> tuple[Path, Path]:
         nbformat.write(notebook(path), course / "notebooks" / f"{path.stem}.ipynb")
     shutil.copy(ROOT / "docs" / "theory.md", course / "docs")
     shutil.copy(ROOT / "LICENSE", course)
+    shutil.copytree(ROOT / ".jupyter", course / ".jupyter")
     environment = (ROOT / "environment.yml").read_text(encoding="utf-8")
     (course / "environment.yml").write_text(
         f"{environment.rstrip()}\n  - pip:\n      - ./{built}\n", encoding="utf-8"

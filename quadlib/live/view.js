@@ -29,13 +29,14 @@ function render({ model, el }) {
   el.classList.add("quadlib-view");
   el.innerHTML = html;
   const [alarm, image, , summary, panel] = el.children;
-  let url = "", rest = 0;
+  let rest = 0;
 
   const picture = () => {
-    const old = url;
-    url = URL.createObjectURL(new Blob([model.get("png")], { type: "image/png" }));
-    image.src = url;
-    if (old) image.decode().catch(() => {}).then(() => URL.revokeObjectURL(old));
+    const { buffer, byteOffset, byteLength } = model.get("png");
+    let text = "";
+    for (let i = 0; i < byteLength; i += 8192)
+      text += String.fromCharCode(...new Uint8Array(buffer, byteOffset + i, Math.min(8192, byteLength - i)));
+    image.src = `data:image/png;base64,${btoa(text)}`; // shown sooner than the address of a blob
   };
   const words = () => {
     image.alt = model.get("alt");
@@ -68,7 +69,6 @@ function render({ model, el }) {
     observer.disconnect();
     cancelAnimationFrame(frame);
     clearTimeout(rest);
-    URL.revokeObjectURL(url);
   };
 }
 

@@ -62,8 +62,11 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Run JupyterLab on a copy of the notebooks; yield its address. It writes nowhere else."""
+def server(more: dict[str, str] | None = None) -> Iterator[str]:
+    """Run JupyterLab on a copy of the notebooks, and `more` of one cell; yield its address.
+
+    It writes nowhere else.
+    """
     with TemporaryDirectory(prefix="quadlib-lab-") as folder:
         home = Path(folder)
         for pattern in ("notebooks/**/*.ipynb", "notebooks/**/*.py", "docs/*.md"):
@@ -71,13 +74,11 @@ def server() -> Iterator[str]:
                 copy = home / path.relative_to(ROOT)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
-        for explorer in EXPLORERS:
-            text = json.dumps(_notebook(f"from quadlib import explorers\nexplorers.{explorer}()"))
-            (home / "notebooks" / f"{explorer}.ipynb").write_text(text, encoding="utf-8")
+        cells = {name: f"from quadlib import explorers\nexplorers.{name}()" for name in EXPLORERS}
+        for name, source in (cells | (more or {})).items():
+            text = json.dumps(_notebook(source))
+            (home / "notebooks" / f"{name}.ipynb").write_text(text, encoding="utf-8")
         shutil.copyfile(ROOT / "pyproject.toml", home / "pyproject.toml")
-        settings = home / "application"
-        settings.mkdir()
-        shutil.copyfile(ROOT / ".jupyter" / "overrides.json", settings / "overrides.json")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -96,7 +97,7 @@ def server() -> Iterator[str]:
             "--ServerApp.port_retries=0",
             "--IdentityProvider.token=",
             f"--ServerApp.root_dir={home}",
-            f"--LabApp.app_settings_dir={settings}",
+            f"--config={ROOT / '.jupyter' / 'jupyter_server_config.py'}",
             "--LabApp.expose_app_in_browser=True",
         ]
         log = home / "log"

@@ -51,7 +51,7 @@ def test_environment_postBuild_and_start_give_a_tour_that_is_compiled(tmp_path: 
     there = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHONPATH", "NUMBA_"))}
     there["PATH"] = f"{env / 'bin'}:{there['PATH']}"
     subprocess.run(["bash", "./postBuild"], cwd=home, env=there, check=True)
-    assert (env / "share/jupyter/lab/settings/overrides.json").is_file()
+    assert (env / "etc/jupyter/jupyter_server_config.py").is_file()
 
     def compiled(*command: str | Path) -> str:
         """Standard error, and what numba says of its cache, on one core."""
