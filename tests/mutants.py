@@ -2,9 +2,9 @@
 
 A sign is turned, a comparison negated or moved to its border, a number doubled, a condition
 negated, a least made a greatest, a statement left out. Each change is tried on the tests that
-reach its line, the quickest first, in a process that is forked when all of them have passed; a
-failure, a crash, or ten times the time kills it. Survivors are printed, and those that cannot be
-told from the original are explained in CONTRIBUTING.md.
+reach its line, those first that are quick or have noticed much, in a process that is forked when
+all of them have passed; a failure, a crash, or ten times the time of a test kills it. Survivors
+are printed, and those that cannot be told from the original are explained in CONTRIBUTING.md.
 
     python -m tests.mutants                    every change of every module
     python -m tests.mutants task plateau       of two
@@ -28,7 +28,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import coverage
 import numpy as np
@@ -83,8 +83,11 @@ SWAPS = {
 }  # fmt: skip
 NAMES = ["min max", "minimum maximum", "any all", "argmin argmax", "zeros ones", "floor ceil"]
 OTHER_NAME = {a: b for pair in NAMES for a, b in (pair.split(), pair.split()[::-1])}
-SLOWEST = 3.0
+SLOWEST = 1.5
 """Seconds of the processor; a test that takes longer is not run."""
+
+
+Times: TypeAlias = dict[str, float]
 
 
 class Change(NamedTuple):
@@ -175,11 +178,19 @@ def changes(owner: ast.AST, lines: range = range(0)) -> Iterator[Change]:
             yield from changes(node, on)
 
 
+def forget() -> None:
+    """Empty all caches: what is kept of other tests is not what the code does."""
+    for name, room in list(sys.modules.items()):
+        for kept in list(vars(room).values()) if name.startswith("quadlib") else []:
+            getattr(kept, "cache_clear", bool)()
+
+
 def plant(module: ModuleType, code: Any) -> None:
     """Let the functions, defaults and constants of a module be those of the changed code."""
     scratch = {name: vars(module)[name] for name in ("__name__", "__file__", "__package__")}
     exec(code, scratch)
     rooms = [room for name, room in sys.modules.items() if name.startswith(("quadlib", "tests"))]
+    forget()
     for name, new in scratch.items():
         old = vars(module).get(name)
         if name.startswith("__") or old is new:
@@ -208,23 +219,36 @@ def graft(old: Any, new: Any) -> bool:
     return True
 
 
+def processor() -> float:
+    """Seconds of the processor, those of ended children included."""
+    return sum(os.times()[:4])
+
+
 def passes(item: pytest.Item) -> bool:
     return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
 
 
-def survives(items: list[pytest.Item], seconds: float, module: ModuleType, code: Any) -> bool:
-    """Whether all of these tests pass with the change; in a process of its own."""
+def noticing(items: list[pytest.Item], took: Times, module: ModuleType, code: Any) -> int:
+    """Number, from 1, of the test that fails with the change; 0 if none does, -27 if one hangs.
+
+    In a process of its own.
+    """
     child = os.fork()
     if not child:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
         resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
-        failed = 1
+        failed = 255
         try:
             plant(module, code)
-            failed = int(not all(map(passes, items)))
+            passed = 0
+            for item in items:
+                signal.setitimer(signal.ITIMER_PROF, 1 + 10 * took[item.nodeid])
+                if not passes(item):
+                    break
+                passed += 1
+            failed = min(255, passed + 1) if passed < len(items) else 0
         finally:
             os._exit(failed)
-    return os.waitpid(child, 0)[1] == 0
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 class Mutation:
@@ -236,10 +260,12 @@ class Mutation:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         path = ROOT / "quadlib" / f"{self.name}.py"
         dotted = f"quadlib.{self.name}".replace("/", ".").removesuffix(".__init__")
-        module, took, begun = importlib.import_module(dotted), {}, time.perf_counter()
+        module, begun = importlib.import_module(dotted), processor()
+        took: Times = {}
         watch = coverage.Coverage(data_file=None, include=[str(path)], config_file=False)
         watch.start()
         for item in session.items:
+            forget()
             watch.switch_context(item.nodeid)
             start = time.process_time()
             if not passes(item):
@@ -249,32 +275,33 @@ class Mutation:
                 took[item.nodeid] = time.process_time() - start
         watch.stop()
         reached = watch.get_data().contexts_by_lineno(str(path))
-        order = sorted((i for i in session.items if i.nodeid in took), key=lambda i: took[i.nodeid])
+        value = {name: 1 / (0.001 + seconds) for name, seconds in took.items()}
         lines = path.read_text(encoding="utf-8").splitlines()
         tree = ast.parse("\n".join(lines))
         every = list(changes(tree))
         chosen = sorted(random.Random(0).sample(range(len(every)), min(self.most, len(every))))
         survivors = 0
-        inside = {
-            line
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef)
-            for line in range(node.body[0].lineno, (node.end_lineno or 0) + 1)
-        }
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         for number in chosen:
-            change = every[number]
-            names = {name for line in change.lines for name in reached.get(line, [])}
-            at_import = change.lines[0] not in inside
-            items = [item for item in order if at_import or item.nodeid in names]
-            seconds = 2 + 10 * sum(took[item.nodeid] for item in items)
-            code = change.compiled(tree, str(path))
-            if survives(items, seconds, module, code):
+            change, first = every[number], every[number].lines[0]
+            around = [f for f in functions if f.lineno <= first <= (f.end_lineno or 0)]
+            on = set(change.lines)
+            if around and first < around[-1].body[0].lineno:  # a default, used where it is called
+                on |= set(range(around[-1].lineno, (around[-1].end_lineno or 0) + 1))
+            names = {name for line in on for name in reached.get(line, [])} if around else value
+            items = [item for item in session.items if item.nodeid in value.keys() & names]
+            items.sort(key=lambda item: -value[item.nodeid])
+            found = noticing(items, took, module, change.compiled(tree, str(path)))
+            if 0 < found <= len(items):
+                name = items[found - 1].nodeid
+                value[name] += 1 / (0.001 + took[name])
+            if found == 0:
                 survivors += 1
-                where = f"{self.name}.py:{change.lines[0]}"
+                where = f"{self.name}.py:{first}"
                 print(f"{where}: {change}   [{len(items)} tests]", file=self.out, flush=True)
         print(
             f"{self.name}: {len(chosen)} of {len(every)} changes, {survivors} survive "
-            f"({time.perf_counter() - begun:.0f} s)",
+            f"({processor() - begun:.0f} s)",
             file=self.out,
             flush=True,
         )

@@ -1,5 +1,6 @@
 """The loops of `dynamics` do the same compiled, as written, in NumPy, and in slices."""
 
+import contextlib
 import importlib
 import runpy
 import sys
@@ -148,6 +149,32 @@ def test_a_start_may_be_drawn_by_a_function() -> None:
     how: Any = dict(task=NOISY, method="overlaps", constraint="free", N=40, eta=0.05, slices=1.0)
     own = runs(**how, start=lambda rng: ql.random_overlaps(NOISY, 40, rng))
     np.testing.assert_array_equal(own.Q, runs(**how).Q)
+
+
+def test_a_run_alone_shows_its_samples_and_starts_with_weights_of_variance_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = importlib.import_module("quadlib.dynamics")
+    how: Any = dict(eta=0.1, alpha=[0.5, 2.0], N=100, rng=0)
+    expected = ql.simulate(ONE, None, q0=1.0, progress=False, **how)
+    asked, shown = [], [0]
+
+    class Bar(contextlib.nullcontext[None]):
+        n = property(lambda self: shown[-1])
+
+        def __enter__(self) -> Any:
+            return self
+
+        def update(self, more: int) -> None:
+            shown.append(shown[-1] + more)
+
+    monkeypatch.setattr(room, "bar", lambda *what: asked.append(what) or Bar())
+    monkeypatch.setattr(room, "_SHOW", 0.0)
+    np.testing.assert_array_equal(ql.simulate(ONE, None, **how).Q, expected.Q)
+    assert asked == [(True, 200, "sample")]
+    assert len(shown) > 50
+    assert shown == sorted(shown)
+    assert shown[-1] == 200
 
 
 @pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion"])

@@ -8,7 +8,6 @@ from quadlib.checks import (
     Constraint,
     Random,
     as_generator,
-    check_constraint,
     check_dimension,
     check_eta,
     check_seed,
@@ -88,7 +87,6 @@ def simulate(
     docs/theory.md sections 1, 8 and 9.
     """
     check_task(task)
-    check_constraint(constraint)
     eta = check_eta(eta)
     points = recording_points(alpha)
     N = check_dimension(N, task.p, task.p_star)

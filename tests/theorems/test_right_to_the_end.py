@@ -10,6 +10,7 @@ import pytest
 
 import quadlib as ql
 from quadlib.dynamics.components import Components, _independent, component_loss
+from quadlib.dynamics.flow import _Reduction
 from quadlib.state import scaled_covariance
 from quadlib.task import mean_change
 
@@ -154,22 +155,44 @@ def test_a_solution_is_a_fixed_point() -> None:
         assert_possible(run)
 
 
-@pytest.mark.parametrize("method", ["integrate", "gradient_flow"])
-def test_ctrl_c_keeps_what_was_recorded(method: str) -> None:
+def test_ctrl_c_keeps_what_was_recorded() -> None:
     """A real signal in the middle of many small steps."""
     task = ql.Task(24, 4)
     state = ql.random_overlaps(task, 10**6, 0)
     alpha = np.linspace(0.0, 1000.0, 200_001)
-    run = ql.gradient_flow if method == "gradient_flow" else ql.integrate
-    run(task, state, eta=0.05, alpha=0.01)  # imports
+    ql.integrate(task, state, eta=0.05, alpha=0.01)  # imports
     timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
     timer.start()
     with pytest.raises(ql.RunInterrupted, match="`trajectory`") as caught:
-        run(task, state, eta=0.05, alpha=alpha)
+        ql.integrate(task, state, eta=0.05, alpha=alpha)
     so_far = caught.value.trajectory
     assert 1 <= len(so_far.alpha) < len(alpha)
     np.testing.assert_array_equal(so_far.alpha, alpha[: len(so_far.alpha)])
     assert np.isfinite(so_far.loss).all()
+
+
+def test_an_interrupted_flow_keeps_what_was_recorded(monkeypatch: Any) -> None:
+    """A real signal, at the fifth of its frames."""
+    task, alpha = ql.Task(4, 2), np.linspace(0.0, 50.0, 11)
+    state = ql.random_overlaps(task, 1000, 0)
+    whole = ql.gradient_flow(task, state, eta=0.05, alpha=alpha)
+    calls, frame = iter(range(11)), _Reduction.frame
+
+    def interrupted(self: _Reduction, a: float, y: Any) -> Any:
+        if next(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return frame(self, a, y)
+
+    monkeypatch.setattr(_Reduction, "frame", interrupted)
+    with pytest.raises(ql.RunInterrupted, match="after 4 of 11 recorded times") as caught:
+        ql.gradient_flow(task, state, eta=0.05, alpha=alpha)
+    so_far = caught.value.trajectory
+    np.testing.assert_array_equal(so_far.alpha, alpha[:4])
+    # the first, replaced at the end by what was given, is rotated and back here
+    np.testing.assert_allclose(so_far.Q, whole.Q[:4], rtol=1e-12)
+    np.testing.assert_allclose(so_far.M, whole.M[:4], rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(so_far.loss, whole.loss[:4])
+    assert so_far.meta == whole.meta
 
 
 @pytest.mark.parametrize("call", [100, 300])
