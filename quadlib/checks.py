@@ -94,15 +94,11 @@ def check_real(
     name: str,
     value: object,
     *,
-    minimum: float = 0.0,
     maximum: float = LARGEST,
     smallest: float = SMALLEST,
     strict: bool = False,
 ) -> float:
-    """Return `value` as a float from `minimum` (`strict`: above it) to `maximum`.
-
-    Numbers closer to zero than `smallest` are refused, but zero itself is not.
-    """
+    """Return `value` as a float from `smallest` to `maximum`, or (unless `strict`) zero."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
@@ -111,13 +107,10 @@ def check_real(
         number = float(value)
     except OverflowError:
         number = -math.inf if value < 0 else math.inf
-    allowed = minimum <= number <= maximum and not (strict and number == minimum)
-    if not allowed or (0 < abs(number) < smallest):
-        least = smallest if minimum == 0 else minimum
-        zero = "0, or " if minimum == 0 and not strict else ""
+    if not (smallest <= number <= maximum or (number == 0 and not strict)):
         raise ValueError(
-            f"{name} must be {zero}finite from {least:g} to {maximum:g}, got {number:g}; choose "
-            "such a value."
+            f"{name} must be {'' if strict else '0, or '}finite from {smallest:g} to {maximum:g}, "
+            f"got {number:g}; choose such a value."
         )
     return number
 

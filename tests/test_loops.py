@@ -155,7 +155,7 @@ def test_a_run_alone_shows_its_samples_and_starts_with_weights_of_variance_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     room = importlib.import_module("quadlib.dynamics")
-    how: Any = dict(eta=0.1, alpha=[0.5, 2.0], N=100, rng=0)
+    how: Any = dict(eta=0.1, alpha=[0.5, 1.0, 2.0], N=100, rng=0)
     expected = ql.simulate(ONE, None, q0=1.0, progress=False, **how)
     asked, shown = [], [0]
 

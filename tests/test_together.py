@@ -12,6 +12,7 @@ from quadlib.dynamics.together import Together
 from quadlib.trajectory import escape_level, first_passage
 
 FULL_T = [[1.0, 0.4], [0.4, 0.7]]
+ONE = ql.Task(1, 1)
 CASES = [
     pytest.param(ql.Task(4, 2), "free", 50, 0.1, id="free"),
     pytest.param(ql.Task(3, 2, FULL_T, 0.3), "spherical", 60, 0.05, id="everything"),
@@ -158,3 +159,21 @@ def test_a_diffusion_that_leaves_the_possible_states_is_refused(
     runs = engine(ql.Task(2, 2), 10, 0.125, "free", "diffusion", runs=400)
     with pytest.raises(ValueError, match=r"N must be large enough .* got 10, .*; use method="):
         finish(runs)
+
+
+def test_a_call_ends_when_its_time_is_over_or_all_is_done() -> None:
+    runs = engine(ONE, 100, 0.1, "free", "overlaps", alpha=np.array([5.0]))
+    assert runs.advance(0.0)
+    assert 0 < runs.done[0] < 5.0
+    assert not runs.advance(1e9)
+    np.testing.assert_array_equal(runs.done, 5.0)
+
+
+def test_a_level_is_looked_for_at_each_sample() -> None:
+    how: Any = dict(alpha=np.array([5.0]), level=1.6)
+    for_each, default, rarer = (
+        finish(engine(ONE, 100, 0.1, "free", "overlaps", **how, **window)).passage
+        for window in ({"window": 0.01}, {}, {"window": 0.5})
+    )
+    np.testing.assert_array_equal(default, for_each)
+    assert (default != rarer).any()

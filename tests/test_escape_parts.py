@@ -1,0 +1,175 @@
+"""The parts of the escape law, each against the overlap ODE."""
+
+import itertools
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import quadlib as ql
+from quadlib.escape.finite import FiniteSize
+from quadlib.escape.linear import LinearStage
+from quadlib.escape.passage import Block, Passages, passages
+from quadlib.thresholds import Matched
+
+UNEQUAL = [1.5, 0.5]
+
+
+def end(pieces: Generator[None, None, Passages]) -> Passages:
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as stop:
+            return stop.value
+
+
+@pytest.mark.parametrize(
+    ("p", "constraint"), [(2, "free"), (5, "free"), (3, "spherical"), (1, "free")]
+)
+def test_the_units_that_M_reaches_move_as_in_the_whole_ode(p: int, constraint: Any) -> None:
+    """Of p free units min(p, 2) turned towards the teacher's, the others of equal norm."""
+    task, eta, e = ql.Task(p, 2, UNEQUAL, 0.2), 0.1, p if constraint == "spherical" else min(p, 2)
+    part = ql.random_overlaps(ql.Task(e, 2, UNEQUAL), 9, 0, constraint=constraint)
+    Q, M = 0.7 * np.eye(p), np.zeros((p, 2))
+    Q[:e, :e], M[:e] = part.Q, part.M
+    block, state = Block(task, eta, constraint, e), ql.Overlaps(Q, M)
+    y = np.concatenate([part.Q, part.M, np.full((e, 1), 0.7)], 1)[None]
+    s, square = block.moments(y)
+    assert s[0] == pytest.approx(np.trace(Q) / p - np.trace(task.T) / 2, rel=1e-13)
+    assert square[0] / 2 == pytest.approx(ql.loss(task, state), rel=1e-13)
+    dQ, dM = ql.drift(task, state, eta, constraint)
+    dy = block.derivative(y)[0]
+    np.testing.assert_allclose(dy[:, :e], dQ[:e, :e], atol=1e-14)
+    np.testing.assert_allclose(dy[:, e:-1], dM[:e], atol=1e-14)
+    if p > e:
+        np.testing.assert_allclose(dy[:, -1], dQ[-1, -1], rtol=1e-13)
+
+
+@pytest.mark.parametrize(("p", "constraint"), [(3, "free"), (2, "spherical")])
+def test_levels_are_passed_when_the_ode_passes_them(p: int, constraint: Any) -> None:
+    """To 10⁻⁴ of the time, the error of the Runge-Kutta method at this step."""
+    task, eta, e = ql.Task(p, 2, UNEQUAL), 0.1, 2
+    level = ql.plateau(task, eta, constraint)
+    block, levels = Block(task, eta, constraint, e), level.loss * np.array([0.5, 0.9, 0.3])
+    M = 0.1 * np.random.default_rng(3).standard_normal((2, 2, 2))
+    y = block.start(np.full(2, level.q), M)
+    found = end(passages(block, y, levels, 0.25, 4000))
+    assert not found.runaway.any()
+    for times, m in zip(found.times, M, strict=True):
+        state = ql.Overlaps(level.q * np.eye(p), np.pad(m, ((0, p - e), (0, 0))))
+        run = ql.integrate(
+            task, state, eta=eta, alpha=np.linspace(0, 120, 481), constraint=constraint
+        )
+        expected = [run.escape_time(x) for x in levels]
+        np.testing.assert_allclose(times, expected, rtol=1e-4)
+        assert np.isfinite(times).all()
+
+
+def test_rows_at_rest_run_away_or_pass_at_the_start() -> None:
+    """What rests above the level ends the search, however many steps are allowed."""
+    task = ql.Task(2, 1)
+    equation, level = Matched(task, 0.1), ql.plateau(task, 0.1)
+    rest = equation.start(np.full(2, level.q), np.zeros((2, 1)))
+    found = end(passages(equation, rest, np.array([level.loss / 2]), 0.1, 10**9))
+    assert np.isinf(found.times).all()
+    assert not found.runaway.any()
+    start = equation.start(np.array([level.q, 9.0]), np.zeros((2, 1)))
+    found = end(passages(equation, start, np.array([1.01, 0.5]) * level.loss, 0.1, 10**9))
+    np.testing.assert_array_equal(found.times, [[0.0, math.inf], [math.inf, math.inf]])
+    np.testing.assert_array_equal(found.runaway, [False, True])
+
+
+def stage(constraint: Any, q0: float = 1.0) -> LinearStage:
+    return LinearStage(ql.Task(4, 2, None, 0.2), 0.1, constraint, True, q0)
+
+
+def test_norms_and_growth_relax_as_in_the_whole_ode() -> None:
+    """By differences of the drift around the plateau: a common change of norms, and the rest."""
+    linear, h = stage("free"), 1e-4
+    task, q, finite = ql.Task(4, 2, None, 0.2), linear.level.q, FiniteSize(linear)
+    M = 1e-6 * np.eye(4)[:, :2]
+
+    def changes(direction: Any) -> tuple[float, float]:
+        """Of d ln Q_11/dα and of d ln M_11/dα, for each of the change of ln Q."""
+        values = []
+        for sign in (1, -1):
+            dQ, dM = ql.drift(task, ql.Overlaps(q * np.diag(1 + sign * h * direction), M), 0.1)
+            values.append((dQ[0, 0] / (q * (1 + sign * h)), dM[0, 0] / M[0, 0]))
+        (dq, dr), (other_dq, other_dr) = values
+        return (dq - other_dq) / (2 * h), (dr - other_dr) / (2 * h)
+
+    for direction, kappa, response in (
+        (np.ones(4), finite.kappa, finite.response[0]),
+        (np.array([1.0, -1.0, 0.0, 0.0]), finite.kappa_rest, finite.response[1]),
+    ):
+        change, growth = changes(direction)
+        assert -change == pytest.approx(kappa, rel=1e-6)
+        assert growth / kappa == pytest.approx(response, rel=1e-6)
+    assert finite.norm == pytest.approx(finite.covariance[1, 1] / (2 * finite.kappa), rel=1e-12)
+    np.testing.assert_array_equal(finite.decay, [finite.kappa, finite.kappa_rest])
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_the_variance_of_growth_is_its_integral(constraint: Any) -> None:
+    """(4.8) with the covariance of one sample, by adaptive quadrature; 64 points leave 10⁻⁴."""
+    finite, alpha = FiniteSize(stage(constraint)), 30.0
+
+    def squared(tau: float) -> float:
+        c = [
+            1.0,
+            *(
+                r * (1 - math.exp(-k * tau))
+                for r, k in zip(finite.response, finite.decay, strict=False)
+            ),
+        ]
+        return float(np.array(c) @ finite.covariance @ c)
+
+    expected = quad(squared, 0.0, alpha)[0]
+    assert finite.growth(alpha) == pytest.approx(expected, rel=2e-4)
+    assert len(finite.covariance) == (3 if constraint == "free" else 1)
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_entries_of_Q_raise_the_loss(constraint: Any) -> None:
+    """(4.9): the second derivative of the loss in each of them, times their variance, at last."""
+    linear = stage(constraint)
+    task, q, finite, h = ql.Task(4, 2, None, 0.2), linear.level.q, FiniteSize(linear), 1e-3
+    plateau = ql.Overlaps(q * np.eye(4), np.zeros((4, 2)))
+    raised = 0.0
+    for i, j in itertools.combinations(range(4), 2):
+        Q = q * np.eye(4)
+        Q[i, j] = Q[j, i] = q * h
+        raised += (ql.loss(task, ql.Overlaps(Q, plateau.M)) - ql.loss(task, plateau)) / h**2
+    if constraint == "free":  # twice the variance on the diagonal, and the trace as it was
+        raised += q**2 * 2 / 4
+    variance = finite.off_diagonal / (2 * finite.kappa_rest)
+    assert finite.excess(1e9) == pytest.approx(raised * variance, rel=1e-9)
+    assert finite.excess(0.0) == pytest.approx(raised, rel=1e-9)
+    old = math.exp(-2 * finite.kappa_rest * 3.0)
+    between = raised * (variance * (1 - old) + old)
+    assert finite.excess(3.0) == pytest.approx(between, rel=1e-9)
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_one_unit_has_nothing_off_the_diagonal(constraint: Any) -> None:
+    assert FiniteSize(LinearStage(ql.Task(1, 2), 0.02, constraint, True)).excess(1.0) == 0.0
+
+
+@pytest.mark.parametrize(("p", "p_star", "square"), [(1, 1, 1), (3, 2, 2), (1, 2, 1)])
+def test_what_is_neglected_is_what_is_written(
+    monkeypatch: pytest.MonkeyPatch, p: int, p_star: int, square: int
+) -> None:
+    """Without the excess loss the other two terms, and with it a quarter of what it adds."""
+    task, N, eta = ql.Task(p, p_star), 10**5, 0.08
+    law = ql.escape_law(task, N, eta)
+    monkeypatch.setattr(FiniteSize, "excess", lambda self, alpha: 0.0)
+    bare = ql.escape_law(task, N, eta)
+    expected = 30 * square * eta**2 / (N * law.rate)
+    if p >= p_star:
+        expected += 0.1 / (N * (1 - eta / ql.critical_learning_rate(task)) ** 2)
+    assert bare.neglected == pytest.approx(expected, rel=1e-9)
+    quarter = (law.mean - bare.mean) / (4 * law.mean)
+    assert law.neglected - expected == pytest.approx(quarter, rel=0.02, abs=1e-9)
