@@ -2,13 +2,15 @@
 
 A sign is turned, a comparison negated or moved to its border, a number doubled, a condition
 negated, a least made a greatest, a statement left out. Each change is tried on the tests that
-reach its line, those first that are quick or have noticed much, in a process that is forked when
-all of them have passed; a failure, a crash, or ten times the time of a test kills it. Survivors
-are printed, and those that cannot be told from the original are explained in CONTRIBUTING.md.
+reach its line, those first that are quick or have noticed much, up to some seconds of them, in a
+process that is forked when all have passed; a failure, a crash, or ten times the time of a test
+kills it. Survivors are printed, and those that cannot be told from the original are explained in
+CONTRIBUTING.md.
 
     python -m tests.mutants                    every change of every module
     python -m tests.mutants task plateau       of two
     python -m tests.mutants --most 60 task     sixty, drawn at random
+    python -m tests.mutants --seconds 30 task  with more of the slow tests
 
 Of the libraries for this, mutmut leaves out decorated functions (all loops that are compiled, all
 properties) and constants, and changes every word of every error; cosmic-ray starts Python anew for
@@ -54,25 +56,27 @@ TESTS = {
     "late_time": f"test_precision theorems/test_late_time {BAD}",
     "bias": f"test_bias {BAD} theorems/test_implicit_bias",
     "landscape": f"test_landscape theorems/test_hessian_spectra {BAD}",
-    "thresholds": "theorems/test_learning_rates theorems/test_escape_law",
-    "checks": f"{BAD} test_seeds test_trajectory test_state test_task",
+    "thresholds": "theorems/test_learning_rates test_escape_parts",
+    "checks": f"{BAD} test_seeds test_precision test_trajectory test_state test_task",
     "dynamics/components": f"{END} theorems/test_ode theorems/test_reference_values",
     "dynamics/flow": f"theorems/test_flow {END} theorems/test_reference_values {BAD}",
     "dynamics/ode": f"{END} theorems/test_ode {BAD} theorems/test_reference_values",
-    "escape/linear": "theorems/test_escape_law test_precision",
-    "escape/finite": "theorems/test_escape_law",
+    "escape/linear": "test_escape_parts test_precision theorems/test_escape_law",
+    "escape/finite": "test_escape_parts theorems/test_escape_law",
     "escape/average": "theorems/test_escape_law",
-    "escape/passage": "theorems/test_escape_law",
-    "escape/__init__": f"theorems/test_escape_law {BAD}",
-    "dynamics/__init__": f"{LOOPS} {BAD}",
+    "escape/passage": "test_escape_parts theorems/test_escape_law",
+    "escape/__init__": f"test_escape_parts theorems/test_escape_law {BAD}",
+    "dynamics/__init__": f"test_loops {BAD}",
     "dynamics/start": f"{LOOPS} {BAD}",
-    "dynamics/record": LOOPS,
-    "dynamics/together": LOOPS,
+    "dynamics/compiled": "test_loops",
+    "dynamics/record": "test_loops test_together",
+    "dynamics/together": "test_loops test_together",
     "dynamics/overlaps": LOOPS,
     "dynamics/diffusion": LOOPS,
     "dynamics/weights": LOOPS,
-    "dynamics/lockstep": LOOPS,
+    "dynamics/lockstep": "test_loops test_together",
 }
+COMPILED = ("dynamics/overlaps", "dynamics/weights", "dynamics/diffusion")
 SWAPS = {
     ast.Add: [ast.Sub], ast.Sub: [ast.Add], ast.Mult: [ast.Div], ast.Div: [ast.Mult],
     ast.Pow: [ast.Mult], ast.Mod: [ast.Mult], ast.BitAnd: [ast.BitOr], ast.BitOr: [ast.BitAnd],
@@ -83,8 +87,8 @@ SWAPS = {
 }  # fmt: skip
 NAMES = ["min max", "minimum maximum", "any all", "argmin argmax", "zeros ones", "floor ceil"]
 OTHER_NAME = {a: b for pair in NAMES for a, b in (pair.split(), pair.split()[::-1])}
-SLOWEST = 1.5
-"""Seconds of the processor; a test that takes longer is not run."""
+SECONDS = 3.0
+"""Of the processor: so much of its tests is run for a change."""
 
 
 Times: TypeAlias = dict[str, float]
@@ -254,8 +258,8 @@ def noticing(items: list[pytest.Item], took: Times, module: ModuleType, code: An
 class Mutation:
     """A plugin of pytest that tries the changes of a module instead of running the tests."""
 
-    def __init__(self, name: str, most: int, out: Any) -> None:
-        self.name, self.most, self.out = name, most, out
+    def __init__(self, name: str, asked: argparse.Namespace, out: Any) -> None:
+        self.name, self.most, self.seconds, self.out = name, asked.most, asked.seconds, out
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         path = ROOT / "quadlib" / f"{self.name}.py"
@@ -271,8 +275,7 @@ class Mutation:
             if not passes(item):
                 print(f"    without a change: {item.nodeid} fails", file=self.out, flush=True)
                 continue
-            if time.process_time() - start < SLOWEST:
-                took[item.nodeid] = time.process_time() - start
+            took[item.nodeid] = time.process_time() - start
         watch.stop()
         reached = watch.get_data().contexts_by_lineno(str(path))
         value = {name: 1 / (0.001 + seconds) for name, seconds in took.items()}
@@ -291,6 +294,8 @@ class Mutation:
             names = {name for line in on for name in reached.get(line, [])} if around else value
             items = [item for item in session.items if item.nodeid in value.keys() & names]
             items.sort(key=lambda item: -value[item.nodeid])
+            spent = np.cumsum([took[item.nodeid] for item in items])
+            items = items[: 1 + int((spent < self.seconds).sum())]
             found = noticing(items, took, module, change.compiled(tree, str(path)))
             if 0 < found <= len(items):
                 name = items[found - 1].nodeid
@@ -312,18 +317,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("modules", nargs="*", default=list(TESTS), metavar="module")
     parser.add_argument("--most", type=int, default=10**9)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     asked = parser.parse_args()
     for name in asked.modules:
         child = os.fork()
         if not child:
-            if name.startswith("dynamics/"):
+            if name in COMPILED:
                 os.environ["NUMBA_DISABLE_JIT"] = "1"  # a changed loop is run as it is written
             out = os.fdopen(os.dup(1), "w")
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             tests = [f"tests/{test}.py" for test in TESTS[name].split()]
-            chosen = ["-k", "not ctrl_c and not is_compiled", *tests]
+            chosen = ["-k", f"not ctrl_c{' and not is_compiled' * (name in COMPILED)}", *tests]
             options = ["-p", "no:cacheprovider", "--tb=native"]
-            pytest.main([*options, *chosen], plugins=[Mutation(name, asked.most, out)])
+            pytest.main([*options, *chosen], plugins=[Mutation(name, asked, out)])
             os._exit(0)
         os.waitpid(child, 0)
 

@@ -82,8 +82,8 @@ def test_rows_at_rest_run_away_or_pass_at_the_start() -> None:
     np.testing.assert_array_equal(found.runaway, [False, True])
 
 
-def stage(constraint: Any, q0: float = 1.0) -> LinearStage:
-    return LinearStage(ql.Task(4, 2, None, 0.2), 0.1, constraint, True, q0)
+def stage(constraint: Any) -> LinearStage:
+    return LinearStage(ql.Task(4, 2, None, 0.2), 0.1, constraint, True)
 
 
 def test_norms_and_growth_relax_as_in_the_whole_ode() -> None:
@@ -110,6 +110,21 @@ def test_norms_and_growth_relax_as_in_the_whole_ode() -> None:
         assert growth / kappa == pytest.approx(response, rel=1e-6)
     assert finite.norm == pytest.approx(finite.covariance[1, 1] / (2 * finite.kappa), rel=1e-12)
     np.testing.assert_array_equal(finite.decay, [finite.kappa, finite.kappa_rest])
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_growth_is_slowed_by_moments_of_one_sample(constraint: Any) -> None:
+    """(4.7), fastest direction, within five standard errors of samples: false alarm 1e-6."""
+    task, n, rng = ql.Task(3, 2, [0.5, 1.5], 0.2), 200_000, np.random.default_rng(4)
+    linear = LinearStage(task, 0.1, constraint, True)
+    z, x = rng.standard_normal((n, 3)), rng.standard_normal((n, 2))
+    label = (x**2) @ [0.5, 1.5] / 2 + math.sqrt(0.2) * rng.standard_normal(n)
+    square = (linear.level.q * (z**2).mean(1) - label) ** 2
+    share = 0.5 if constraint == "spherical" else -linear.response()[1]
+    lost = square * x[:, 1] ** 4 / 2 - square * z[:, 0] ** 4
+    lost = 4 * 0.1**2 * (lost + share * (6 * square * z[:, 0] ** 2 - 4 * 0.2))
+    assert abs(lost.mean() - linear.drag()) < 5 * lost.std() / math.sqrt(n)
+    assert LinearStage(task, 0.1, constraint, False).drag() == 0.0
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])

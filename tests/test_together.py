@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import quadlib as ql
+from quadlib.dynamics.record import Record
 from quadlib.dynamics.start import starter
 from quadlib.dynamics.together import Together
 from quadlib.trajectory import escape_level, first_passage
@@ -177,3 +178,8 @@ def test_a_level_is_looked_for_at_each_sample() -> None:
     )
     np.testing.assert_array_equal(default, for_each)
     assert (default != rarer).any()
+
+
+def test_a_record_is_of_one_free_run_and_looks_after_each_sample() -> None:
+    record = Record(ONE, 0.1, 9, [1], level=1.0)
+    assert (len(record.Q), record.spherical, record.every) == (1, False, 1)
