@@ -245,7 +245,7 @@ def noticing(items: list[pytest.Item], took: Times, module: ModuleType, code: An
             plant(module, code)
             passed = 0
             for item in items:
-                signal.setitimer(signal.ITIMER_PROF, 1 + 10 * took[item.nodeid])
+                signal.setitimer(signal.ITIMER_PROF, 0.3 + 10 * took[item.nodeid])
                 if not passes(item):
                     break
                 passed += 1

@@ -181,5 +181,6 @@ def test_a_level_is_looked_for_at_each_sample() -> None:
 
 
 def test_a_record_is_of_one_free_run_and_looks_after_each_sample() -> None:
+    assert Record(ONE, 0.1, 9, [1]).every == 0  # without a level it does not look
     record = Record(ONE, 0.1, 9, [1], level=1.0)
     assert (len(record.Q), record.spherical, record.every) == (1, False, 1)
