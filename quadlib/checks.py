@@ -213,7 +213,7 @@ def finite_array(name: str, value: Any, ndim: int, largest: float = LARGEST) -> 
         raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}; reshape it.")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity; remove those entries.")
-    if np.abs(array).max(initial=0.0) > largest:
+    if (np.abs(array) > largest).any():
         raise ValueError(
             f"{name} must have entries of at most {largest:g}, got {np.abs(array).max():g}; "
             "change the unit."
@@ -257,7 +257,7 @@ def recording_points(alpha: Any) -> Array:
             "alpha must be increasing from 0 on, got points that are negative or out of order; "
             "pass numpy.unique(alpha) without the negative ones."
         )
-    least = points[points > 0].min(initial=1.0)
-    if least < SMALLEST:
-        raise ValueError(f"alpha must be 0 or at least {SMALLEST:g}, got {least:g}; leave it out.")
+    tiny = points[(points > 0) & (points < SMALLEST)]
+    if len(tiny):
+        raise ValueError(f"alpha must be 0 or at least {SMALLEST:g}, got {tiny[0]:g}; omit it.")
     return points

@@ -1,5 +1,6 @@
 """Every public function refuses what it cannot use, in one sentence that says what to do."""
 
+import math
 import re
 import signal
 import threading
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import quadlib as ql
+from quadlib import checks
 
 NAN, INF = float("nan"), float("inf")
 TASK = ql.Task(3, 2)
@@ -94,6 +96,7 @@ ETA: list[tuple[Any, type[Exception], str, str]] = [
     (True, TypeError, "eta", "True"),
     (None, TypeError, "eta", "None"),
     (1j, TypeError, "eta", "1j"),
+    (np.ones(3), TypeError, "eta", "ndarray with 1 axes"),
 ]
 ALPHA: list[tuple[Any, type[Exception], str, str]] = [
     ([], ValueError, "alpha", "none"),
@@ -117,6 +120,7 @@ ALPHA: list[tuple[Any, type[Exception], str, str]] = [
 DIMENSION: list[tuple[Any, type[Exception], str, str]] = [
     (4, ValueError, "N", "got 4"),
     (0, ValueError, "N", "got 0"),
+    (1, ValueError, "N", "raise N, or lower p"),
     (-50, ValueError, "N", "-50"),
     (50.0, TypeError, "N", "50.0"),
     (True, TypeError, "N", "True"),
@@ -166,6 +170,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: ql.Task(129, 2), ValueError, "p", "128, got 129"),
     (lambda: ql.Task(10**5000, 2), ValueError, "p", "got int"),
     (lambda: ql.Task("p" * 99, 2), TypeError, "p", "got str 'ppppp"),
+    (lambda: ql.Task("p" * 58, 2), TypeError, "p", "got 'ppppp"),
     (lambda: ql.Task(3, 0), ValueError, "p_star", "got 0"),
     (lambda: ql.Task(3, 2.5), TypeError, "p_star", "2.5"),
     (lambda: ql.Task(3, False), TypeError, "p_star", "False"),
@@ -435,6 +440,23 @@ def test_bad_input_is_refused_in_one_sentence(
         call()
     assert caught.type is error
     assert_one_sentence(str(caught.value), quantity, what)
+
+
+def test_what_is_just_allowed_is_taken() -> None:
+    assert checks.check_real("level", 0.0) == 0.0
+    assert checks.check_seed("seed", [0, 7]) == (0, 7)
+    np.testing.assert_array_equal(checks.recording_points([0.0, 1e-90]), [0.0, 1e-90])
+    # rounding is measured by the largest entry
+    Q = checks.symmetric_array("Q", [[1e6, 1.0], [1.0001, 1e6]])
+    np.testing.assert_array_equal(Q, Q.T)
+
+
+def test_times_are_even_up_to_a_thousand_and_then_in_their_logarithm() -> None:
+    np.testing.assert_array_equal(checks.recording_points(1000.0), np.arange(201) * 5.0)
+    late = checks.recording_points(1001.0)
+    assert len(late) == 201
+    np.testing.assert_allclose(late[[0, 1, 200]], [0.0, 0.1, 1001.0])
+    np.testing.assert_allclose(np.diff(np.log(late[1:])), math.log(10010) / 199)
 
 
 @pytest.mark.parametrize("content", [b"", b"text", None])

@@ -162,22 +162,42 @@ def test_a_diffusion_that_leaves_the_possible_states_is_refused(
         finish(runs)
 
 
-def test_a_call_ends_when_its_time_is_over_or_all_is_done() -> None:
-    runs = engine(ONE, 100, 0.1, "free", "overlaps", alpha=np.array([5.0]))
+@pytest.mark.parametrize("kind", ["compiled", "numpy"])
+@pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion"])
+def test_a_call_ends_when_its_time_is_over_or_all_is_done(
+    request: pytest.FixtureRequest, method: Any, kind: str
+) -> None:
+    """In no time sixteen steps are done, some of which may only draw."""
+    if kind == "numpy":
+        request.getfixturevalue("without_numba")
+    alpha = np.array([2.0]) if method == "weights" else np.array([20.0])
+    runs = engine(ONE, 50, 0.1, "free", method, alpha=alpha, runs=1)
     assert runs.advance(0.0)
-    assert 0 < runs.done[0] < 5.0
+    if method == "diffusion":
+        assert 0 < runs.done[0] < 10.0
+    else:
+        assert 15 <= 50 * runs.done[0] <= 16
     assert not runs.advance(1e9)
-    np.testing.assert_array_equal(runs.done, 5.0)
+    np.testing.assert_allclose(runs.done, alpha, rtol=1e-12)
 
 
-def test_a_level_is_looked_for_at_each_sample() -> None:
-    how: Any = dict(alpha=np.array([5.0]), level=1.6)
-    for_each, default, rarer = (
-        finish(engine(ONE, 100, 0.1, "free", "overlaps", **how, **window)).passage
-        for window in ({"window": 0.01}, {}, {"window": 0.5})
-    )
-    np.testing.assert_array_equal(default, for_each)
-    assert (default != rarer).any()
+def test_a_level_is_looked_for_at_each_sample_until_the_last_time() -> None:
+    how: Any = dict(alpha=np.array([1.0, 5.0]), level=1.6)
+    found = finish(engine(ONE, 100, 0.1, "free", "overlaps", **how)).passage
+    fine = finish(engine(ONE, 100, 0.1, "free", "overlaps", alpha=np.arange(501) / 100))
+    expected = first_passage(fine.alpha, fine.loss, 1.6)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert (found[np.isfinite(found)] > 1.0).any()
+    for window, every in ((0.0, 1), (0.25, 25), (1e30, 2**62)):
+        assert engine(ONE, 100, 0.1, "free", "overlaps", window=window, **how).every == every
+
+
+def test_in_numpy_many_runs_go_together(without_numba: None) -> None:
+    assert Together.company("weights") == 1 < Together.company("overlaps")
+
+
+def test_compiled_runs_go_one_by_one() -> None:
+    assert Together.company("weights") == Together.company("overlaps") == 1
 
 
 def test_a_record_is_of_one_free_run_and_looks_after_each_sample() -> None:
