@@ -39,13 +39,13 @@ def watched(name: str) -> Any:
     class Watched(getattr(explorers, name)):  # type: ignore[misc]
         quiet, begun = False, math.nan
 
-        def later(self, pieces: Any) -> None:
+        def later(self, pieces: Any, what: str = "") -> None:
             def told() -> Iterator[Any]:
                 self.begun = time.perf_counter()
                 yield from pieces
 
             if not self.quiet:
-                super().later(told())
+                super().later(told(), what)
 
     return Watched()
 

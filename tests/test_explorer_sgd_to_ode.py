@@ -174,7 +174,7 @@ def test_a_divergence_is_said(explorer):
     assert explorer.error == ""
     assert alt.startswith("The ODE diverges after α = ")
     assert f"of the {RUNS} SGD runs at N = 1000 (sample by sample) diverge." in alt
-    explorer.live.words("", False)
+    explorer.live.words("")
     assert "Lower the learning rate η." in explorer.live._said[explorer.right].get_text()
 
 

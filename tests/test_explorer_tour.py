@@ -33,7 +33,7 @@ class Eager(Tour):
 class Bare(Tour):
     """The runs never come."""
 
-    def later(self, pieces):
+    def later(self, *coming):
         pass
 
 

@@ -44,7 +44,7 @@ def shown(explorer, **values):
 @pytest.fixture(scope="module", params=NAMES)
 def explorer(request):
     class Prompt(getattr(explorers, request.param)):
-        def later(self, pieces):
+        def later(self, *coming):
             pass
 
     prompt = Prompt()
@@ -154,7 +154,7 @@ def assert_well(explorer, what):
 
 
 def test_every_control_over_its_range(explorer, monkeypatch):
-    monkeypatch.setattr(type(explorer), "later", lambda self, pieces: None)
+    monkeypatch.setattr(type(explorer), "later", lambda self, *coming: None)
     # What a later piece fills is announced: here it never comes
     for ax in explorer.live.figure.axes:
         explorer.live._words.setdefault(ax, "later")
@@ -163,7 +163,7 @@ def test_every_control_over_its_range(explorer, monkeypatch):
         for ax in explorer.live.figure.axes:
             if not explorer.live._words.get(ax):
                 explorer.live.say(ax, "later")
-        explorer.live.words(explorer._caption.warning, False)
+        explorer.live.words(explorer._caption.warning)
         assert_well(explorer, values)
 
 

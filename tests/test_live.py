@@ -182,15 +182,15 @@ def test_an_empty_panel_holds_a_sentence():
     def said():
         return live._said[left].get_text(), live._status.get_text()
 
-    live.words("", True)
+    live.words("", "computing…")
     assert said() == ("computing…", "computing…")
-    live.words("Lower the learning rate η.", False)
+    live.words("Lower the learning rate η.")
     assert said() == ("No escape.", "")
     line.set_data([0, 1], [np.nan, np.nan])
-    live.words("", True)
+    live.words("", "computing…")
     assert said()[0] == "computing…"
     line.set_data([0, 1], [0, 1])
-    live.words("", True)
+    live.words("", "computing…")
     assert said() == ("", "computing…")
 
 
@@ -419,7 +419,7 @@ def test_late_pieces_change_the_picture_one_by_one():
     explorer = Growing()
     wait(explorer.reached)
     alt, one = shown(explorer)
-    assert alt.endswith("1 runs More is being computed.")
+    assert alt.endswith("1 runs Still computing.")
     assert explorer._view.busy
     explorer.gate.set()
     explorer.finish()
@@ -488,7 +488,7 @@ def test_without_threads_late_pieces_take_turns_in_the_event_loop(no_threads):
     async def cell():
         explorer = Growing()
         explorer.gate.set()
-        assert explorer.alt_text == 'sin 2x, "free", 0 More is being computed.'
+        assert explorer.alt_text == 'sin 2x, "free", 0 Still computing.'
         for _ in range(SECONDS * 100):
             await asyncio.sleep(0.01)
             if not explorer._pending:

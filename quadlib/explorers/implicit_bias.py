@@ -84,7 +84,8 @@ class ImplicitBias(Explorer):
         self.live.limits(self.right, (0.0, setting.end), (_SMALLEST, 4.0))
         self.live.say(self.right, "no zero-loss solution:\nnothing to turn away from")
         caption = _caption(setting, ode, turned)
-        self.later(self.rest(setting, side, caption, values["noise"]))
+        rest = self.rest(setting, side, caption, values["noise"])
+        self.later(rest, "flow and runs" if values["noise"] else "flow")
         return caption
 
     def _draw_set(self, setting: Setting) -> float:
@@ -151,6 +152,8 @@ class ImplicitBias(Explorer):
             if end.mean() > _SMALLEST:
                 words += f" (± {number(end.std() / math.sqrt(len(end)), 1)})"
             words += f", where the law says {number(law)}" if math.isfinite(law) else ""
+        else:
+            words += " are drawn"
         if diverged := int(runs.diverged.sum()):
             words += f"; {diverged} of {len(last)} diverge"
         return caption._replace(

@@ -91,7 +91,10 @@ class Landscape(Explorer):
         )
         rows = tuple(zip(spectrum.values.tolist(), spectrum.multiplicities.tolist(), strict=True))
         caption = Caption(alt, _COLUMNS, rows, summary)
-        self.later(self._sampled((p, p_star, i, ratio), spectrum.values, caption))
+        self.later(
+            self._sampled((p, p_star, i, ratio), spectrum.values, caption),
+            f"{_samples(ratio)} samples",
+        )
         return caption
 
     def _sampled(

@@ -141,7 +141,8 @@ class SgdToOde(Explorer):
         warning = f"The {name} diverges {last}. Lower the learning rate η."
         warning *= len(chosen.alpha) < _POINTS
         caption = Caption(f"{story}.", ("α", f"{what} of the {name}"), rows, f"{story}.", warning)
-        self.later(self._distances(case, N, v["gradient_noise"], what, caption))
+        rest = self._distances(case, N, v["gradient_noise"], what, caption)
+        self.later(rest, f"runs at N = {number(N)}")
         return caption
 
     def _distances(self, case: _Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:

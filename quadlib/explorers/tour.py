@@ -91,7 +91,8 @@ class Tour(Explorer):
         self.live.limits(self.right, (0.0, end), (0.0, tall))
         caption = _caption(now, ode, escape, overlaps)
         if values["runs"]:
-            self.later(self.runs(now, values["runs"], caption, escape))
+            rest = self.runs(now, values["runs"], caption, escape)
+            self.later(rest, f"{values['runs']} runs")
         return caption
 
     def runs(self, now: Setting, number_of: int, caption: Caption, escape: float) -> Pieces:

@@ -62,6 +62,7 @@ class Explorer(ipywidgets.VBox):
         self._newest = self._drawn = object()
         self._busy = self._pending = self._displayed = False
         self._pieces: Pieces = ()
+        self._coming = ""
         self._late: Late | None = None
         self._view = View(width=self.live.width)
         self._toggles = {
@@ -97,20 +98,21 @@ class Explorer(ipywidgets.VBox):
         """Return the library calls, ten lines at most, that give the curves at these values."""
         raise NotImplementedError
 
-    def later(self, pieces: Pieces) -> None:
+    def later(self, pieces: Pieces, what: str = "") -> None:
         """Call in `draw`: go on with `pieces` once its picture is shown, until the next request.
 
         A generator should compute, then yield what draws the result, and yield None between
-        slices of at most 20 ms: `yield partial(line.set_data, alpha, loss)`.
+        slices of at most 20 ms: `yield partial(line.set_data, alpha, loss)`. Until then the
+        picture says `what` is computed: name what else a move would not change at once.
         """
-        self._pieces = pieces
+        self._pieces, self._coming = pieces, f"computing {what}".rstrip()
 
     @property
     def alt_text(self) -> str:
         """What the picture shows, in words."""
         if self.error:
             return f"Not drawn: {self.error} The picture is that of the settings before."
-        return self._caption.words + " More is being computed." * self._pending
+        return self._caption.words + f" Still {self._coming}." * self._pending
 
     @property
     def code(self) -> str:
@@ -193,7 +195,7 @@ class Explorer(ipywidgets.VBox):
             summary = (caption.summary or caption.alt) + outside
             caption = caption._replace(alt=caption.alt + outside, summary=summary)
         self._caption, self.error = caption, ""
-        self.live.words(caption.warning, self._pending)
+        self.live.words(caption.warning, f"{self._coming}…" * self._pending)
         self._png = self.live.png()
         with self._view.hold_sync():
             self._view.png = self._png

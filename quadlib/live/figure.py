@@ -99,18 +99,17 @@ class LiveFigure:
         """Set the sentence that stands in a panel as long as it is empty."""
         self._words[ax] = words
 
-    def words(self, warning: str, computing: bool) -> None:
+    def words(self, warning: str, computing: str = "") -> None:
         """Set the line above the panels; an empty panel tells what it waits for."""
         self._warning.set_text(warning)
-        self._status.set_text("computing…" if computing else "")
+        self._status.set_text(computing)
         for ax in self.figure.axes:
             if ax not in self._said:
                 middle: Any = dict(transform=ax.transAxes, ha="center", va="center")
                 self._said[ax] = ax.text(0.5, 0.5, "", color=PALETTE["theory"], zorder=9, **middle)
                 self._said[ax].set_animated(True)
             empty = not any(map(_holds_data, _moving(ax)))
-            words = "computing…" if computing else self._words.get(ax, "")
-            self._said[ax].set_text(words if empty else "")
+            self._said[ax].set_text((computing or self._words.get(ax, "")) * empty)
 
     def outside(self) -> str:
         """Return a sentence for each panel that cannot hold its curves."""
