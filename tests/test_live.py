@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from functools import partial
-from html import unescape
+from html import escape, unescape
 
 import ipywidgets
 import numpy as np
@@ -298,6 +298,9 @@ def test_the_code_toggle_shows_the_calls_and_save_the_files():
     explorer.controls["p"].value = 4  # these files would be of the picture before
     assert not explorer._toggles["save"].value
     assert explorer._view.panel == ""
+    explorer.controls["p"].value = 13  # there are no calls behind an error
+    explorer._toggles["code"].value = True
+    assert f"# {escape(explorer.error)}<" in explorer._view.panel
 
 
 def test_the_short_sentence_and_the_warning_are_told():

@@ -214,7 +214,7 @@ class Explorer(ipywidgets.VBox):
         self._view.panel = "".join(parts[name]() for name in shown)
 
     def _code_block(self) -> str:
-        return f"<pre><code>{escape(self.code)}</code></pre>"
+        return f"<pre><code>{escape(f'# {self.error}' if self.error else self.code)}</code></pre>"
 
     def _links(self) -> str:
         name = type(self).__module__.rpartition(".")[2]
