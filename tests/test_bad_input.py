@@ -340,6 +340,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: simulate(q0=0.0), ValueError, "q0", "from 1e-90"),
     (lambda: simulate(method="weights"), TypeError, "start", "Overlaps"),
     (lambda: simulate(start=7), TypeError, "start", "int"),
+    (lambda: simulate(start=int), TypeError, "start", "type"),
     (lambda: simulate(start=WEIGHTS, N=60), ValueError, "N", "60"),
     (lambda: simulate(start=WEIGHTS, N=60, method="weights"), ValueError, "N", "60"),
     (lambda: simulate(start=WEIGHTS, task=OTHER_T), ValueError, "W_star", "1"),

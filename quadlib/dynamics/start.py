@@ -53,7 +53,7 @@ def starter(
     draw = random_weights if method == "weights" else random_overlaps
     if start is None:
         return lambda rng: draw(task, N, rng, q0, constraint)
-    if callable(start):
+    if callable(start) and not isinstance(start, type):
         return lambda rng: _checked(task, start(rng), N, method, constraint)
     state = _checked(task, start, N, method, constraint)
     return lambda rng: state
