@@ -148,7 +148,7 @@ def integrate_in_pieces(
     rtol = check_real("rtol", rtol, maximum=1.0, strict=True)
     points = recording_points(alpha)
     motion = Components(task, state, eta, constraint, gradient_noise)
-    explicit = _explicit(task, eta, points[-1])
+    explicit = _explicit(task, state, eta, points[-1])
     noise = dict(gradient_noise=gradient_noise)
     meta = how_made("integrate", eta, math.inf, None, constraint, **noise)
     Q = np.empty((len(points), *state.Q.shape))
@@ -252,8 +252,8 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
         y, now = motion.aligned(solver.y), solver.t
 
 
-def _explicit(task: Task, eta: float, end: float) -> bool:
+def _explicit(task: Task, state: Overlaps, eta: float, end: float) -> bool:
     """Whether Jacobians, of n evaluations each, would cost more than their long steps save."""
     n = task.p * (task.p + task.p_star)
-    rate = 8 * eta * np.trace(task.T) / task.p_star
+    rate = 8 * eta * max(np.trace(task.T) / task.p_star, np.trace(state.Q) / task.p)
     return bool(rate * end < 10 * n + (n / 50) ** 3)

@@ -84,7 +84,7 @@ def test_the_error_falls_with_rtol(p: int, end: float, explicit: bool) -> None:
     from quadlib.dynamics.ode import _explicit
 
     task = ql.Task(p, 2)
-    assert _explicit(task, 0.1, end) is explicit
+    assert _explicit(task, start(task, 1), 0.1, end) is explicit
     state, alpha = start(task, 1), np.linspace(0, end, 21)
     rtols = np.array([1e-4, 1e-6, 1e-8])
     exact = ql.integrate(task, state, eta=0.1, alpha=alpha, rtol=1e-13).loss

@@ -263,3 +263,22 @@ def test_on_the_sphere_units_much_shorter_than_the_teachers_come_to_rest(unit: f
     end = ql.Overlaps(np.eye(5), np.zeros((5, 2)))
     assert run.loss[-1] == pytest.approx(ql.loss(task, end), rel=1e-9)
     assert np.abs(run.Q[-1] - np.eye(5)).max() < 1e-6
+
+
+def test_units_much_longer_than_the_teachers_cost_no_steps_at_their_own_rate(
+    monkeypatch: Any,
+) -> None:
+    """On the sphere with T → 0 the flow ends at Q = I, L = 1/2 + 1/p."""
+    from quadlib.dynamics.components import Components
+
+    task, evaluations, derivative = ql.Task(3, 3, [1e-12] * 3), [], Components.derivative
+
+    def counted(self: Any, alpha: float, y: Any) -> Any:
+        evaluations.append(alpha)
+        return derivative(self, alpha, y)
+
+    monkeypatch.setattr(Components, "derivative", counted)
+    state = ql.random_overlaps(task, 100, 3, constraint="spherical")
+    how: Any = dict(eta=1000.0, constraint="spherical", gradient_noise=False)
+    assert ql.integrate(task, state, alpha=30.0, **how).loss[-1] == pytest.approx(5 / 6, rel=1e-9)
+    assert len(evaluations) < 10_000
