@@ -82,6 +82,43 @@ def test_rows_at_rest_run_away_or_pass_at_the_start() -> None:
     np.testing.assert_array_equal(found.runaway, [False, True])
 
 
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+@pytest.mark.parametrize("p", [1, 4])
+def test_small_overlaps_grow_as_in_the_whole_ode(p: int, constraint: Any) -> None:
+    """Those of unit 1 with each teacher unit, below whose square the growth is constant."""
+    task, small = ql.Task(p, 3, [0.5, 1.0, 1.5], 0.2), 1e-9
+    q = 1.0 if constraint == "spherical" else 0.7
+    linear = LinearStage(task, 0.05, constraint, True)
+    for r in range(3):
+        M = np.zeros((p, 3))
+        M[0, r] = small
+        dQ, dM = ql.drift(task, ql.Overlaps(q * np.eye(p), M), 0.05, constraint)
+        assert dM[0, r] / small == pytest.approx(linear.rates(q)[r], rel=1e-12)
+        if constraint == "free":
+            assert dQ[0, 0] / q == pytest.approx(linear.drift(q), rel=1e-12)
+    noise = 4 * 0.05**2 * q * linear.t * linear.moment(q, 1, 1)
+    np.testing.assert_allclose(linear.noise(q), noise, rtol=1e-14)
+    np.testing.assert_array_equal(LinearStage(task, 0.05, constraint, False).noise(q), 0.0)
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_on_the_plateau_growth_and_noise_have_a_closed_form(constraint: Any) -> None:
+    """At constant q: e^{rα}, and q₀ + (1 − e^{−2rα}) D/(2rT), of what shrinks up to α."""
+    task, eta, alpha = ql.Task(4, 3, [0.1, 1.0, 1.9]), 0.1, 20.0
+    q = ql.plateau(task, eta, constraint).q
+    linear = LinearStage(task, eta, constraint, True, q)
+    rates, noise = linear.rates(q), linear.noise(q) / linear.t
+    assert rates[0] < 0 < rates[-1]
+    found, growth, v = linear.follow(alpha)
+    assert found == pytest.approx(q, rel=1e-8)
+    np.testing.assert_allclose(growth, rates * alpha, rtol=1e-7)
+    end = np.where(rates > 0, alpha + 10 / rates[-1], alpha)
+    np.testing.assert_allclose(
+        v, q + noise * (1 - np.exp(-2 * rates * end)) / (2 * rates), rtol=1e-7
+    )
+    assert LinearStage(task, eta, constraint, True).q0 == 1.0
+
+
 def stage(constraint: Any) -> LinearStage:
     return LinearStage(ql.Task(4, 2, None, 0.2), 0.1, constraint, True)
 
@@ -115,13 +152,13 @@ def test_norms_and_growth_relax_as_in_the_whole_ode() -> None:
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
 def test_growth_is_slowed_by_moments_of_one_sample(constraint: Any) -> None:
     """(4.7), fastest direction, within five standard errors of samples: false alarm 1e-6."""
-    task, n, rng = ql.Task(3, 2, [0.5, 1.5], 0.2), 200_000, np.random.default_rng(4)
+    task, n, rng = ql.Task(3, 3, [0.5, 1.0, 1.5], 0.2), 200_000, np.random.default_rng(4)
     linear = LinearStage(task, 0.1, constraint, True)
-    z, x = rng.standard_normal((n, 3)), rng.standard_normal((n, 2))
-    label = (x**2) @ [0.5, 1.5] / 2 + math.sqrt(0.2) * rng.standard_normal(n)
+    z, x = rng.standard_normal((n, 3)), rng.standard_normal((n, 3))
+    label = (x**2) @ [0.5, 1.0, 1.5] / 3 + math.sqrt(0.2) * rng.standard_normal(n)
     square = (linear.level.q * (z**2).mean(1) - label) ** 2
     share = 0.5 if constraint == "spherical" else -linear.response()[1]
-    lost = square * x[:, 1] ** 4 / 2 - square * z[:, 0] ** 4
+    lost = square * x[:, 2] ** 4 / 2 - square * z[:, 0] ** 4
     lost = 4 * 0.1**2 * (lost + share * (6 * square * z[:, 0] ** 2 - 4 * 0.2))
     assert abs(lost.mean() - linear.drag()) < 5 * lost.std() / math.sqrt(n)
     assert LinearStage(task, 0.1, constraint, False).drag() == 0.0
