@@ -10,7 +10,7 @@ import pytest
 from scipy.integrate import quad
 
 import quadlib as ql
-from quadlib.escape.finite import FiniteSize
+from quadlib.escape.finite import FiniteSize, _sample
 from quadlib.escape.linear import LinearStage
 from quadlib.escape.passage import Block, Passages, passages
 from quadlib.thresholds import Matched
@@ -121,6 +121,23 @@ def test_on_the_plateau_growth_and_noise_have_a_closed_form(constraint: Any) -> 
 
 def stage(constraint: Any) -> LinearStage:
     return LinearStage(ql.Task(4, 2, None, 0.2), 0.1, constraint, True)
+
+
+@pytest.mark.parametrize("p", [1, 2, 5])
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_the_nodes_of_a_sample_have_its_moments(p: int, k: int) -> None:
+    """E[Δ² z^{2i} x^{2j}] of the two pairs of the largest T, which are known in closed form."""
+    t = np.linspace(0.5, 1.5, k)
+    linear, q = LinearStage(ql.Task(p, k, t, 0.3), 0.02, "free", True), 0.7
+    (za, zb, xa, xb, others, rest), weights = _sample(linear)
+    label = (t[-1] * xa**2 + (t[-2] * xb**2 if k > 1 else 0.0)) / k
+    square = (q * (za**2 + zb**2 + others) / p - label + rest) ** 2
+    for z, x, r in ((za, xa, -1), (zb, xb, -2))[: min(p, k)]:
+        for i, j in ((0, 0), (1, 1), (2, 2)):
+            found = weights @ (square * z ** (2 * i) * x ** (2 * j))
+            assert found == pytest.approx(linear.moment(q, i, j)[r], rel=1e-11)
+    assert weights.sum() == pytest.approx(1.0, rel=1e-12)
+    assert weights @ others**3 == pytest.approx(max(0, p - 2) * p * (p + 2), rel=1e-10, abs=0)
 
 
 def test_norms_and_growth_relax_as_in_the_whole_ode() -> None:
