@@ -117,7 +117,7 @@ def test_on_the_plateau_growth_and_noise_have_a_closed_form(constraint: Any) -> 
         v, q + noise * (1 - np.exp(-2 * rates * end)) / (2 * rates), rtol=1e-7
     )
     # of what shrinks from the start on there is nothing to add
-    assert effective_variance(task, eta, constraint)[0] == 1.0
+    assert effective_variance(task, eta, constraint)[0] == pytest.approx(1.0, abs=1e-14)
 
 
 def stage(constraint: Any) -> LinearStage:
