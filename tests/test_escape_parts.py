@@ -76,6 +76,9 @@ def test_rows_at_rest_run_away_or_pass_at_the_start() -> None:
     found = end(passages(equation, rest, np.array([level.loss / 2]), 0.1, 10**9))
     assert np.isinf(found.times).all()
     assert not found.runaway.any()
+    one_at_rest = equation.start(np.full(2, level.q), np.array([[0.0], [0.1]]))
+    found = end(passages(equation, one_at_rest, np.array([level.loss / 2]), 0.1, 10**9))
+    np.testing.assert_array_equal(np.isfinite(found.times), [[False], [True]])
     start = equation.start(np.array([level.q, 9.0]), np.zeros((2, 1)))
     found = end(passages(equation, start, np.array([1.01, 0.5]) * level.loss, 0.1, 10**9))
     np.testing.assert_array_equal(found.times, [[0.0, math.inf], [math.inf, math.inf]])
@@ -168,16 +171,39 @@ def test_norms_and_growth_relax_as_in_the_whole_ode() -> None:
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_the_covariance_of_one_sample_for_unequal_teachers(constraint: Any) -> None:
+    """Before (4.8), of the two largest T, within five standard errors: false alarm 1e-5."""
+    task, n, rng = ql.Task(3, 3, [0.4, 0.8, 1.6], 0.2), 300_000, np.random.default_rng(6)
+    linear = LinearStage(task, 0.08, constraint, True)
+    finite, q = FiniteSize(linear), linear.level.q
+    z, x = rng.standard_normal((n, 3)), rng.standard_normal((n, 3))
+    label = (x**2) @ np.diag(task.T) / 3 + math.sqrt(0.2) * rng.standard_normal(n)
+    error, norm = q * (z**2).mean(1) - label, (z**2).mean(1)[:, None]
+    g = (-4 * 0.08 * error + 4 * 0.08**2 * error**2)[:, None]
+    own, seen = z[:, :2], x[:, [2, 1]]
+    u = -2 * 0.08 * seen**2 * (error[:, None] + 2 * q / 3 * own**2)
+    parts = [u, g * norm + 0 * u, g * (own**2 - norm)]
+    if constraint == "spherical":
+        parts = [u - g * own**2 / 2]
+    for i, a in enumerate(parts):
+        for j, b in enumerate(parts):
+            a0, b0 = a - a.mean(0), b - b.mean(0)
+            product = a0[:, 0] * b0[:, 0] / 3 + a0[:, 0] * b0[:, 1] * 2 / 3
+            allowed = 5 * product.std() / math.sqrt(n)
+            assert abs(product.mean() - finite.covariance[i, j]) < allowed
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
 def test_growth_is_slowed_by_moments_of_one_sample(constraint: Any) -> None:
     """(4.7), fastest direction, within five standard errors of samples: false alarm 1e-6."""
-    task, n, rng = ql.Task(3, 3, [0.5, 1.0, 1.5], 0.2), 200_000, np.random.default_rng(4)
+    task, n, rng = ql.Task(3, 3, [0.5, 1.0, 1.5], 0.8), 200_000, np.random.default_rng(4)
     linear = LinearStage(task, 0.1, constraint, True)
     z, x = rng.standard_normal((n, 3)), rng.standard_normal((n, 3))
-    label = (x**2) @ [0.5, 1.0, 1.5] / 3 + math.sqrt(0.2) * rng.standard_normal(n)
+    label = (x**2) @ [0.5, 1.0, 1.5] / 3 + math.sqrt(0.8) * rng.standard_normal(n)
     square = (linear.level.q * (z**2).mean(1) - label) ** 2
     share = 0.5 if constraint == "spherical" else -linear.response()[1]
     lost = square * x[:, 2] ** 4 / 2 - square * z[:, 0] ** 4
-    lost = 4 * 0.1**2 * (lost + share * (6 * square * z[:, 0] ** 2 - 4 * 0.2))
+    lost = 4 * 0.1**2 * (lost + share * (6 * square * z[:, 0] ** 2 - 4 * 0.8))
     assert abs(lost.mean() - linear.drag()) < 5 * lost.std() / math.sqrt(n)
     assert LinearStage(task, 0.1, constraint, False).drag() == 0.0
 
