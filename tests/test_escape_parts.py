@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.special import digamma, polygamma
 
 import quadlib as ql
+from quadlib.escape.average import Average
 from quadlib.escape.finite import FiniteSize, _sample
 from quadlib.escape.linear import LinearStage, effective_variance
 from quadlib.escape.passage import Block, Passages, passages
@@ -269,3 +271,114 @@ def test_what_is_neglected_is_what_is_written(
     assert bare.neglected == pytest.approx(expected, rel=1e-9)
     quarter = (law.mean - bare.mean) / (4 * law.mean)
     assert law.neglected - expected == pytest.approx(quarter, rel=0.02, abs=1e-9)
+
+
+def start_of(law: ql.EscapeLaw, task: ql.Task, N: int, eta: float, constraint: Any) -> float:
+    """Escape time of the ODE whose single column M has the length √(T v_eff/N)."""
+    M = np.zeros((task.p, 1))
+    M[0] = math.sqrt(task.T[0, 0] * law.v_eff / N)
+    alpha = np.linspace(0.0, 2 * law.mean, 4001)
+    state = ql.Overlaps(np.eye(task.p), M)
+    return ql.integrate(task, state, eta=eta, alpha=alpha, constraint=constraint).escape_time()
+
+
+@pytest.mark.parametrize(
+    ("p", "constraint", "noisy"),
+    [(1, "free", True), (5, "free", True), (3, "free", False), (1, "spherical", True)],
+)
+def test_for_one_teacher_unit_the_law_has_a_closed_form(
+    p: int, constraint: Any, noisy: bool
+) -> None:
+    """At large N: the time from M of length √(T v_eff/N), less ⟨ln χ²_p⟩/2r."""
+    task, N, eta = ql.Task(p, 1, [1.2], 0.1), 10**12, 0.05
+    law = ql.escape_law(task, N, eta, constraint, plateau_noise=noisy)
+    level = ql.plateau(task, eta, constraint)
+    assert law.rate == level.escape_rate
+    assert (law.v_eff > 1) is noisy
+    expected = start_of(law, task, N, eta, constraint) - (digamma(p / 2) + math.log(2)) / (
+        2 * law.rate
+    )
+    std = math.sqrt(polygamma(1, p / 2)) / (2 * law.rate)
+    # what the steps of the ODE and a linear stage down to 10⁻³ of the loss leave
+    assert abs(law.mean - expected) < 0.01 * std
+    assert abs(law.std - std) < 0.006 * std
+    assert 0 < law.mean_error < 0.005 * std
+    assert 0 < law.std_error < 0.005 * std
+    assert law.divergence == 0.0
+    assert law.trusted
+    assert abs(law._shape.mean()) < 1e-12
+
+
+class Passing:
+    """In the place of the ODE: times of chosen starts, which say what becomes of them."""
+
+    def __init__(self, **how: Any) -> None:
+        self.lost, self.runaway, self.adds, self.scatter = 0.0, 0.0, 0.0, 0.0
+        self.levels: list[Any] = []
+        vars(self).update(how)
+
+    def __call__(self, equation: Any, y: Any, levels: Any, step: float, limit: int) -> Any:
+        self.levels.append(levels.copy())
+        share = (np.arange(len(y)) + 0.5) / len(y)
+        times = np.repeat(40.0 - 10 * np.log(share)[:, None], 3, 1)
+        times[:, 0] += self.adds
+        times[:, 2] += self.scatter * np.cos(1e3 * share)
+        times[share < self.lost] = math.inf
+        yield
+        return Passages(times, share < self.runaway)
+
+
+def law_of(monkeypatch: pytest.MonkeyPatch, **how: Any) -> tuple[ql.EscapeLaw, list[Any]]:
+    """Law of (1, 1) at N = 10⁶ and η = 0.1 from such times; and levels that were asked for."""
+    passing = Passing(**how)
+    monkeypatch.setattr("quadlib.escape.passages", passing)
+    return ql.escape_law(ql.Task(1, 1), 10**6, 0.1), passing.levels
+
+
+@pytest.mark.parametrize(
+    ("how", "trusted"),
+    [
+        ({}, True),
+        ({"lost": 0.015}, True),
+        ({"lost": 0.03}, False),
+        ({"runaway": 0.015}, True),
+        ({"runaway": 0.03}, False),
+        ({"scatter": 5.0}, True),
+        ({"scatter": 9.0}, False),
+        ({"adds": 5.0}, True),
+        ({"adds": 12.0}, False),
+    ],
+)
+def test_a_law_is_trusted_where_it_is_written(
+    monkeypatch: pytest.MonkeyPatch, how: dict[str, Any], trusted: bool
+) -> None:
+    law, _ = law_of(monkeypatch, **how)
+    assert law.trusted is trusted
+    assert law.divergence == pytest.approx(how.get("runaway", 0.0), abs=0.002)
+
+
+def test_what_the_average_says_becomes_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample, N = np.random.default_rng(0).exponential(size=5000), 10**6
+    average = Average(2.0, 3.0, 0.1, 0.2, sample)
+    monkeypatch.setattr("quadlib.escape.average", lambda *_: average)
+    for name in ("growth", "excess"):
+        monkeypatch.setattr(FiniteSize, name, lambda self, alpha: 0.0)
+    monkeypatch.setattr(LinearStage, "drag", lambda self: 0.0)
+    law, levels = law_of(monkeypatch)
+    target = ql.escape_level(ql.Task(1, 1), 0.1)
+    np.testing.assert_allclose(levels[0], [target, target, target * 1.003], rtol=1e-12)
+    r, growing = law.rate, law.mean - 1 / law.rate
+    assert law.std == pytest.approx(math.sqrt(3) / r)
+    assert (law.mean_error, law.std_error) == pytest.approx((0.1 / r, 0.2 / (2 * law.std * r**2)))
+    assert len(law._shape) == 1024
+    assert (law._shape.mean(), law._shape.std()) == pytest.approx((0, 1), abs=1e-12)
+    spread = (law._shape[-1] - law._shape[0]) / (law._shape[511] - law._shape[0])
+    low, middle, high = np.quantile(sample, [0.5 / 1024, 511.5 / 1024, 1023.5 / 1024])
+    assert spread == pytest.approx((high - low) / (middle - low))
+    monkeypatch.setattr(FiniteSize, "growth", lambda self, alpha: 0.5 * N * alpha / growing)
+    monkeypatch.setattr(FiniteSize, "excess", lambda self, alpha: 0.01 * N)
+    monkeypatch.setattr(LinearStage, "drag", lambda self: 0.25 * N)
+    more, levels = law_of(monkeypatch)
+    assert more.std == pytest.approx(math.sqrt(3.5) / r)
+    assert more.mean == pytest.approx(law.mean + 0.25 * growing / r)
+    assert levels[0][0] == pytest.approx(target - 0.01)
