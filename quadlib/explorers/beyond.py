@@ -42,8 +42,8 @@ class Beyond(Explorer):
         self.left.set(xlabel="α = samples / N", ylabel="population loss")
         (self.noisy,) = self.right.plot([], [], color=grey, lw=0.7, label="SGD runs")
         self.learned = [
-            self.right.plot([], [], lw=2.2, label=f"teacher unit {r + 1}", **teacher_style(r))[0]
-            for r in range(3)
+            self.right.plot([], [], lw=2.2, label=name, **teacher_style(r))[0]
+            for r, name in enumerate(("teacher unit 1", "2", "3"))
         ]
         self.right.set(xlabel="α = samples / N", ylabel="learned part of a teacher unit")
         self.live.animate(self.sgd, self.ode, self.level, self.floor, self.noisy, *self.learned)

@@ -38,6 +38,7 @@ class Landscape(Explorer):
         black, below = PALETTE["law"], PALETTE["negative"]
         (self.loss,) = self.left.plot([], [], color=PALETTE["ode"], lw=2, label="ODE")
         (self.here,) = self.left.plot([], [], "o", color=PALETTE["ode"], ms=9, label="here")
+        self.here.set_clip_on(False)  # at both ends of the run too
         self.left.set(xlabel="α = samples / N", ylabel="population loss")
         self.stems = {}
         for ax, name in ((self.middle, "population"), (self.right, "sample")):
@@ -58,7 +59,13 @@ class Landscape(Explorer):
             "p": controls.units(4, 8),
             "p_star": controls.teachers(2, 4),
             "samples": ipywidgets.FloatLogSlider(
-                8.0, min=0, max=2, step=0.1, readout_format=".1f", description="samples / N"
+                8.0,
+                base=2,
+                min=0,
+                max=7,
+                step=0.25,
+                readout_format=".1f",
+                description="samples / N",
             ),
         }
 

@@ -126,23 +126,20 @@ class SgdToOde(Explorer):
             line.set_linewidth(2.2 if noise == v["gradient_noise"] else 1.0)
         values = followed(chosen, what)
         both = np.concatenate([followed(ode, what) for ode in odes.values()])
-        self.live.limits(self.left, (0.0, case.end(N)), _limits(both))
-        if self.left.get_ylabel() != what:
-            self.left.set_ylabel(what)
+        lowest = 0.0 if what == "loss" else -8.0
+        self.live.limits(self.left, (0.0, case.end(N)), _limits(both, lowest))
+        self.left.set_ylabel(what)
         for artist in (*self.sgd, self.law, self.floor, self.dots, self.here):
             artist.set_data([], [])
         name = "ODE" if v["gradient_noise"] else "ODE without gradient noise"
-        story = (
-            f"{what} of the {name} goes from {number(values[0])} at α = 0 to "
-            f"{number(values[-1])} at α = {number(chosen.alpha[-1])}"
-        )
+        first, last, end = map(number, (values[0], values[-1], chosen.alpha[-1]))
+        story = f"{what} of the {name} goes from {first} at α = 0 to {last} at α = {end}"
         rows = list(zip(chosen.alpha.tolist(), values.tolist(), strict=True))
-        last = f"after α = {number(chosen.alpha[-1])}"
-        warning = f"The {name} diverges {last}. Lower the learning rate η."
+        warning = f"The {name} diverges after α = {end}. Lower the learning rate η."
         warning *= len(chosen.alpha) < _POINTS
         caption = Caption(f"{story}.", ("α", f"{what} of the {name}"), rows, f"{story}.", warning)
-        rest = self._distances(case, N, v["gradient_noise"], what, caption)
-        self.later(rest, f"runs at N = {number(N)}")
+        distances = self._distances(case, N, v["gradient_noise"], what, caption)
+        self.later(distances, f"runs at N = {number(N)}")
         return caption
 
     def _distances(self, case: _Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
@@ -227,7 +224,7 @@ class SgdToOde(Explorer):
         """Return the calls for both ODEs, the runs at this N and their distance."""
         case, N, what = _chosen(values)
         task, size = case.task, case.size(N)
-        noise = f", label_noise={task.label_noise:g}" if task.label_noise else ""
+        noise = f", label_noise={task.label_noise:g}" * (task.label_noise > 0)
         recorded = {full: len(self._ode(case, N, full).alpha) for full in (True, False)}
         cut = {full: f"[:{n}]" if n < _POINTS else "" for full, n in recorded.items()}
         how = "".join(f", {name}={value!r}" for name, value in case.method(N).items())
@@ -264,13 +261,13 @@ def followed(result: Trajectory | Together, what: str) -> Array:
     return matrix[..., 0, 1 if what[-1] == "₂" else 0]
 
 
-def _limits(values: Array) -> tuple[float, float]:
+def _limits(values: Array, lowest: float) -> tuple[float, float]:
     """Round limits with some room; a divergence leaves the picture."""
     low, high = (float(np.clip(limit, -4, 8)) for limit in (values.min(), values.max()))
     span = max(high - low, 0.1)
     unit = float(_ROUND[np.searchsorted(_ROUND, span / 2)])
     bottom, top = low - 0.25 * span, high + 0.25 * span
-    return float(np.floor(bottom / unit) * unit), float(np.ceil(top / unit) * unit)
+    return max(float(np.floor(bottom / unit) * unit), lowest), float(np.ceil(top / unit) * unit)
 
 
 def _distance(one: Trajectory | Together, ode: Trajectory, what: str) -> float:

@@ -54,8 +54,8 @@ class Tour(Explorer):
         self.right.set(xlabel="α = samples / N", ylabel="overlaps of the ODE")
         self.live.animate(self.sgd, self.ode, self.levels, self.law, self.escapes, self.ode_escape)
         self.live.animate(self.Q, self.M)
-        for ax in (self.left, self.right):
-            self.live.legend(ax)
+        self.live.legend(self.left, handlelength=1.3, columnspacing=0.7)
+        self.live.legend(self.right)
         return {
             "p": controls.units(),
             "p_star": controls.teachers(),

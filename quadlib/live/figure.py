@@ -80,7 +80,7 @@ class LiveFigure:
     def legend(self, ax: Axes, **more: Any) -> None:
         """Put the legend of an axes in a row above it, where no curve comes."""
         style = dict(fontsize=7.5, frameon=False, borderpad=0.0, borderaxespad=0.3, ncols=4)
-        style |= dict(handlelength=1.6, columnspacing=1.1, handletextpad=0.45)
+        style |= dict(handlelength=1.6, columnspacing=1.1, handletextpad=0.45, markerscale=0.6)
         corner: Any = dict(loc="lower left", bbox_to_anchor=(0.0, 1.0))
         ax.legend(**corner | style | more).set_zorder(-1)  # part of the background
 
