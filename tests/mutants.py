@@ -63,7 +63,7 @@ TESTS = {
     "dynamics/ode": f"{END} theorems/test_ode {BAD} theorems/test_reference_values",
     "escape/linear": "test_escape_parts test_precision theorems/test_escape_law",
     "escape/finite": "test_escape_parts theorems/test_escape_law",
-    "escape/average": "theorems/test_escape_law",
+    "escape/average": "test_escape_average theorems/test_escape_law",
     "escape/passage": "test_escape_parts theorems/test_escape_law",
     "escape/__init__": f"test_escape_parts theorems/test_escape_law {BAD}",
     "dynamics/__init__": f"test_loops {BAD}",
