@@ -4,7 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -129,8 +129,7 @@ def integrate(
     except RunInterrupted:
         raise
     except KeyboardInterrupt as between:  # two slices
-        pieces.throw(between)
-        raise
+        return cast(Trajectory, pieces.throw(between))  # which raises what holds the run so far
 
 
 def integrate_in_pieces(
