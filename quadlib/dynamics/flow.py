@@ -75,7 +75,7 @@ def gradient_flow(task: Task, state: Overlaps | Weights, *, eta: float, alpha: A
     meta = how_made("gradient_flow", eta, math.inf, None, "free", gradient_noise=False)
     t, V, U, Q_perp = teacher_split(task, state)
     singular = np.linalg.svd(U, compute_uv=False)
-    if task.p < task.p_star or singular[-1] <= ROUNDING * singular[0] or eta == 0:
+    if task.p < task.p_star or singular[-1] <= ROUNDING * singular[0]:
         ode = integrate(task, state, eta=eta, alpha=points, gradient_noise=False, rtol=RTOL)
         return Trajectory(task, ode.alpha, ode.Q, ode.M, meta, ode.loss)
     # the flow of λQ, λM, λT is λ times that of Q, M, T at λη times the time
@@ -137,9 +137,7 @@ class _Reduction:
             slopes[1:] -= self.growth
             return slopes
 
-        y, done, steps = np.zeros(1 + len(self.growth)), int(points[0] == 0), 0
-        if done:
-            yield 0.0, y
+        y, done, steps = np.zeros(1 + len(self.growth)), 0, 0
         solver = LSODA(derivative, 0.0, y, points[-1] or 1.0, rtol=RTOL, atol=RTOL)
         while done < len(points):
             with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -54,6 +54,27 @@ def test_the_flow_starts_at_the_given_overlaps() -> None:
     np.testing.assert_array_equal(flow.M[0], state.M)
 
 
+def test_its_loss_is_that_of_its_overlaps_with_the_noise_of_labels() -> None:
+    task = ql.Task(3, 2, [1.5, 0.5], 0.3)
+    flow = ql.gradient_flow(task, ql.random_overlaps(task, 50, 1), eta=0.1, alpha=[0.0, 5.0, 60.0])
+    losses = [ql.loss(task, ql.Overlaps(Q, M)) for Q, M in zip(flow.Q, flow.M, strict=True)]
+    np.testing.assert_allclose(flow.loss, losses, rtol=1e-9)
+    assert flow.loss[0] == pytest.approx(losses[0], rel=1e-14)
+    assert flow.meta["gradient_noise"] is False
+
+
+def test_where_units_suffice_nothing_is_integrated_but_the_reduction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also at η = 0, where nothing moves."""
+    monkeypatch.setattr("quadlib.dynamics.flow.integrate", None)
+    task = ql.Task(2, 2)
+    state = ql.random_overlaps(task, 50, 1)
+    for eta, moved in ((1.0, True), (0.0, False)):
+        flow = ql.gradient_flow(task, state, eta=eta, alpha=[0.0, 3.0])
+        assert bool(abs(flow.loss[1] / flow.loss[0] - 1) > 1e-9) is moved
+
+
 def test_from_an_isotropic_start_the_overlaps_themselves_are_those_of_the_flow() -> None:
     task = ql.Task(4, 2)
     state = ql.Overlaps(1.3 * np.eye(4), ql.random_overlaps(task, 1000, 2).M)

@@ -114,7 +114,18 @@ def test_too_few_units_have_no_solution_to_be_repelled_from():
     assert 0 < rates.critical == rates.runaway <= rates.plateau
 
 
-def test_a_wrong_constraint_is_refused():
+def test_matched_pairs_keep_the_mean_norm_on_the_sphere():
+    matched = Matched(ql.Task(5, 2, [1.5, 0.5]), 0.1, "spherical")
+    q = np.array([1.2, 0.9, 0.95])
+    assert q @ matched.many == pytest.approx(4.95)
+    dq, _ = matched.derivative(np.array([q, [0.4, 0.2, 0.0]]))
+    assert dq @ matched.many == pytest.approx(0.0, abs=1e-15)
+    assert np.abs(dq).min() > 1e-3
+
+
+def test_a_wrong_task_or_constraint_is_refused():
+    with pytest.raises(TypeError, match="task must"):
+        ql.learning_rates("p = 4")
     with pytest.raises(ValueError, match="constraint must"):
         ql.learning_rates(ql.Task(1, 1), "sphere")
 
