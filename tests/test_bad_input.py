@@ -323,6 +323,7 @@ TABLE: list[tuple[Callable[[], Any], type[Exception], str, str]] = [
     (lambda: integrate(rtol=0.0), ValueError, "rtol", "got 0"),
     (lambda: integrate(gradient_noise=2), TypeError, "gradient_noise", "got 2"),
     (lambda: integrate(rtol=NAN), ValueError, "rtol", "nan"),
+    (lambda: integrate(rtol=1.5), ValueError, "rtol", "got 1.5"),
     (lambda: integrate(rtol="small"), TypeError, "rtol", "'small'"),
     # simulate
     (lambda: simulate(step=0.1), ValueError, "step", "0.1"),

@@ -196,7 +196,7 @@ def test_an_interrupted_flow_keeps_what_was_recorded(monkeypatch: Any) -> None:
 
 
 @pytest.mark.parametrize("call", [100, 300])
-def test_ctrl_c_loses_no_state_that_was_computed(monkeypatch: Any, call: int) -> None:
+def test_an_interrupt_loses_no_state_that_was_computed(monkeypatch: Any, call: int) -> None:
     """Not those that wait to be recorded, nor those that are being recorded just then."""
     task = ql.Task(4, 2)
     how: dict[str, Any] = dict(eta=0.05, alpha=np.linspace(0.0, 200.0, 2001))
@@ -237,7 +237,7 @@ def test_ctrl_c_loses_no_state_that_was_computed(monkeypatch: Any, call: int) ->
     )
 
 
-def test_ctrl_c_between_two_slices_keeps_what_was_recorded(monkeypatch: Any) -> None:
+def test_an_interrupt_between_two_slices_keeps_what_was_recorded(monkeypatch: Any) -> None:
     left = iter([True, True, False])
 
     def one_slice(pieces: Any) -> None:
