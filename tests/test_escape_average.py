@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import digamma
+from scipy.special import digamma, polygamma
 
 import quadlib as ql
-from quadlib.escape.average import matrices, of_matrices, of_spectra, spectra
+from quadlib.escape.average import average, matrices, of_matrices, of_spectra, spectra
 
 DRAWS = 2048
 
@@ -68,7 +68,9 @@ def test_for_unequal_teachers_the_diagonal_of_R_is_drawn(p: int, k: int) -> None
 
 
 def test_spectra_of_sixteen_kinds_are_kept() -> None:
-    kinds = [end(spectra(p, 1, 8, True)) for p in range(1, 18)]
+    kinds = [end(spectra(p, 1, 8, True)) for p in range(1, 17)]
+    assert end(spectra(1, 1, 8, True)) is kinds[0]
+    kinds.append(end(spectra(17, 1, 8, True)))
     assert end(spectra(17, 1, 8, True)) is kinds[16]
     assert end(spectra(1, 1, 8, True)) is not kinds[0]
 
@@ -93,6 +95,22 @@ def test_matrices_are_gaussian_or_their_R(p: int, k: int, whole: bool) -> None:
     else:
         assert (np.tril(G[:, :, : min(p, k)], -1) == 0).all()
         assert (np.diagonal(G, axis1=1, axis2=2) > 0).all()
+
+
+def test_what_is_not_known_of_a_start_adds_to_the_variance_and_to_the_errors() -> None:
+    """Noise of variance one, seen by 400 starts: their errors are those of its moments."""
+    rng, n = np.random.default_rng(2), 400
+    known = rng.standard_normal((4000, 3))
+    known[:, 0] = np.log(np.linalg.norm(rng.standard_normal((4000, 4)), axis=1))
+    y = 10 + 2 * known[:n, 0] + rng.standard_normal(n)
+    found = average(y, known[:n], known, 4)
+    explained = 4 * polygamma(1, 2) / 4
+    assert abs(found.mean - 10 - (digamma(2) + math.log(2))) < 5 / math.sqrt(n)
+    assert found.mean_error == pytest.approx(1 / math.sqrt(n), rel=0.25)
+    error = math.sqrt((2 + 4 * explained) / n)
+    assert abs(found.var - explained - 1) < 5 * error
+    assert found.var_error == pytest.approx(error, rel=0.25)
+    assert found.sample.var() == pytest.approx(found.var, rel=0.1)
 
 
 @pytest.mark.parametrize(("p", "k", "alike"), [(1, 2, True), (4, 3, True), (4, 3, False)])

@@ -90,6 +90,37 @@ def test_what_is_recorded_is_the_possible_state_next_to_it(constraint: Any) -> N
     np.testing.assert_allclose(M, scale[:, None] * m @ root.T, atol=1e-14)
 
 
+def motion_from_the_plateau(task: ql.Task, eta: float, small: float) -> Components:
+    q = ql.plateau(task, eta).q
+    M = np.zeros((task.p, task.p_star))
+    M[0, 0] = small
+    return Components(task, ql.Overlaps(q * np.eye(task.p), M), eta, "free", True)
+
+
+def test_still_is_what_changes_by_less_than_a_share_of_the_fastest_rate() -> None:
+    """M that grows at the plateau's rate r, however small, against 4η tr T/p*."""
+    task, eta = ql.Task(4, 2, [3.0, 1.0]), 0.05
+    share = ql.plateau(task, eta).escape_rate / (4 * eta * 2.0)
+    for small in (1e-5, 1e-12, 1e-40):
+        motion = motion_from_the_plateau(task, eta, small)
+        assert motion.still(motion.start, 1.01 * share)
+        assert not motion.still(motion.start, 0.99 * share)
+    motion = motion_from_the_plateau(task, eta, 0.0)
+    assert motion.still(motion.start, 1e-9)
+    moving = motion.joined(*(1.1 * x for x in motion.parts(motion.start)))
+    assert not motion.still(moving, 1e-3)
+
+
+def test_what_shrinks_is_still_where_it_is_not_seen_any_more() -> None:
+    """Where r < 0: in the loss M counts squared, against 10⁻¹⁷ of tr Q."""
+    task, eta = ql.Task(16, 4), 0.51
+    assert ql.plateau(task, eta).escape_rate < 0
+    limit = np.sqrt(1e-17 * 16 * ql.plateau(task, eta).q)
+    for small, still in ((1e-3, False), (1.05 * limit, False), (0.95 * limit, True)):
+        motion = motion_from_the_plateau(task, eta, small)
+        assert motion.still(motion.start, 1e-9) is still
+
+
 def assert_possible(run: ql.Trajectory) -> None:
     C = scaled_covariance(run.task, run.Q, run.M)
     assert np.linalg.eigvalsh(C).min() > -1e-14
