@@ -104,7 +104,7 @@ class ImplicitBias(Explorer):
         self.closest.set_data(first[:1], [first[1] if task.p > 1 else 0.0])
         for artist in (self.set, self.closest, self.inside):
             artist.set_visible(setting.solvable and (task.p > 2 or artist is not self.inside))
-        side = math.ceil(2 * max(1.1 * radius, 1.1 * math.hypot(*start))) / 2
+        side = max(math.ceil(2.2 * max(radius, math.hypot(*start))) / 2, 1.5)
         self.live.limits(self.plane, (-side, side), (-side, side))
         return side
 

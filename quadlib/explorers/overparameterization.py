@@ -29,7 +29,6 @@ _N, _LARGEST, _POINTS = 10**6, 16, 121
 _SEED = 25  # its ODE escapes near the mean of the law at every p
 _OTHERS = (1, 2, 4, 8, 16)
 _LATE, _HIGH = (1e-9, 10.0), 1.8
-_NICE = np.outer(10.0 ** np.arange(-1, 7), [1, 1.5, 2.5, 4, 6.5]).ravel()
 _COLUMNS = ("units p", "mean escape time by the law", "its standard deviation")
 _KNOWN: dict[Any, Any] = {}  # runs and laws
 
@@ -53,7 +52,13 @@ class _Setting(NamedTuple):
     @property
     def end(self) -> float:
         """When typical networks have escaped, rounded up; the same for every p."""
-        return float(_NICE[np.searchsorted(_NICE, 3.2 * self.p_star / self.eta)])
+        return controls.round_up(3 * self.p_star / self.eta)
+
+    @property
+    def late(self) -> Array:
+        """From before the escape on, whole decades: their axis seldom changes."""
+        first = math.floor(math.log10(self.end)) - 1
+        return np.geomspace(10.0**first, 10.0 ** (first + 4), _POINTS)
 
 
 class Overparameterization(Explorer):
@@ -100,10 +105,10 @@ class Overparameterization(Explorer):
 
     def draw(self, values: dict[str, Any]) -> Caption:
         """Draw this p on its way to the escape at once; the rest follows."""
-        now = _Setting(**{name: values[name] for name in _Setting._fields})
+        now = _Setting(**values)
         if len(_KNOWN) > 150:
             _KNOWN.clear()
-        run = _run(now)
+        run = to_the_end(_runs(now))
         level, warning = _judge(now, run)
         family = now._replace(p=0)
         if family != self.family:  # else what is there of other p is still right
@@ -122,7 +127,7 @@ class Overparameterization(Explorer):
         self.live.say(self.right, "no escape from the plateau:\nno law of its time")
         self.live.say(self.middle, "nothing is left of the ODE")
         self.live.limits(self.left, (0.0, now.end), (0.0, _HIGH))
-        self.live.limits(self.middle, (now.end / 10, now.end * 100), _LATE)
+        self.live.limits(self.middle, (now.late[0], now.late[-1]), _LATE)
         self.live.limits(self.right, (0.8, 20.0), (0.0, now.end))
         alt = f"{now.constraint.capitalize()} norms, p = {now.p}, p* = {now.p_star}, "
         alt += f"η = {number(now.eta)}, N = {number(_N)}. "
@@ -170,9 +175,9 @@ class Overparameterization(Explorer):
 
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls that give the curves of this p, and the laws."""
-        now = _Setting(**{name: values[name] for name in _Setting._fields})
+        now = _Setting(**values)
         to_the_end(_escape(now))
-        cuts = [len(_run(now, late).alpha) for late in (False, True)]
+        cuts = [len(to_the_end(_runs(now, late)).alpha) for late in (False, True)]
         early, late = (f"[:{cut}]" if cut < _POINTS else "" for cut in cuts)
         norms = f'constraint="{now.constraint}"'
         lines = [
@@ -183,7 +188,7 @@ class Overparameterization(Explorer):
             f"full = ql.random_overlaps(many, {_N}, {_SEED}, {norms})",
             f"start = ql.Overlaps(full.Q[:{now.p}, :{now.p}], full.M[:{now.p}])",
             f"alpha, times = np.linspace(0, {now.end}, {_POINTS}){early}, "
-            f"np.geomspace({now.end / 10}, {now.end * 100}, {_POINTS}){late}",
+            f"np.geomspace({now.late[0]:g}, {now.late[-1]:g}, {_POINTS}){late}",
             "ode = ql.integrate(task, start, alpha=alpha, rtol=1e-5, **how)",
             "late = ql.integrate(task, start, alpha=times, rtol=1e-6, **how)" * (cuts[1] > 0),
             f"law = ql.escape_law(task, {_N}, **how)" * bool(_KNOWN.get(now)),
@@ -201,19 +206,14 @@ def _shown(run: Trajectory) -> tuple[Array, Array]:
 def _runs(setting: _Setting, late: bool = False) -> Generator[None, None, Trajectory]:
     """Follow the ODE through the escape, or from there on, as far as it goes, in slices."""
     if (setting, late) not in _KNOWN:
-        task, start, eta, end = setting.task, setting.start, setting.eta, setting.end
-        early = np.linspace(0, end, _POINTS)
-        alpha = np.geomspace(end / 10, end * 100, _POINTS) if late else early
+        task, start, eta = setting.task, setting.start, setting.eta
+        alpha = setting.late if late else np.linspace(0, setting.end, _POINTS)
         how: Any = dict(constraint=setting.constraint, rtol=1e-6 if late else 1e-5)
         try:
             _KNOWN[setting, late] = yield from integrate_in_pieces(task, start, eta, alpha, **how)
         except DivergenceError as error:
             _KNOWN[setting, late] = error.trajectory
     return cast(Trajectory, _KNOWN[setting, late])
-
-
-def _run(setting: _Setting, late: bool = False) -> Trajectory:
-    return to_the_end(_runs(setting, late))
 
 
 def _escape(setting: _Setting) -> Generator[None, None, tuple[float, float] | None]:

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import LogLocator, NullLocator
 
-from quadlib.live.pixels import Letters, encoded
+from quadlib.live.pixels import Letters, encoded, inked
 from quadlib.notation import number
 from quadlib.plotting import PALETTE
 
@@ -203,11 +203,7 @@ class LiveFigure:
             # to place its label `axis.draw` measures every tick's, for nothing if it has a place
             for part in (axis,) if ours._autolabelpos else (*ours._update_ticks(), ours.label):
                 part.draw(renderer)
-            ink = pixels.view(np.uint32)[..., 0] != 0xFFFFFFFF
-            rows, columns = (np.flatnonzero(ink.any(axis=k)) for k in (1, 0))
-            if not len(rows):
-                return (slice(0, 0), slice(0, 0)), pixels[:0, :0].copy()
-            place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+            place = inked(pixels.view(np.uint32)[..., 0] != 0xFFFFFFFF)
             return place, pixels[place].copy()
         axes = self._axes()
         shown = [one.get_visible() for one in axes]
@@ -234,7 +230,7 @@ class LiveFigure:
                     child.set_animated(True)
             fixed = [child for child in children if not child.get_animated()]
             still += fixed
-            if any(child in (*ax.lines, *ax.collections, *ax.patches) for child in fixed):
+            if {*ax.lines, *ax.collections, *ax.patches}.intersection(fixed):
                 places.append((ax.get_xlim(), ax.get_ylim()))
         still += [*self.figure.texts, *self.figure.legends]
         still = [child for child in still if not child.get_animated()]

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import RendererAgg
 from PIL import Image
 
-__all__ = ["Letters", "encoded"]
+__all__ = ["Letters", "encoded", "inked"]
 
 _KEPT = 1000  # words, of a few kB each
 
@@ -54,11 +54,8 @@ class Letters(RendererAgg):
         spare = plain(2 * x, 2 * y, self.dpi)
         spare.draw_text(spare.new_gc(), x, y, word, prop, angle, *more, **other)
         ink = np.asarray(spare.buffer_rgba())[..., 3]
-        rows, columns = (np.flatnonzero(ink.any(axis=k)) for k in (1, 0))
-        if not len(rows):
-            rows, columns = np.array([y]), np.array([x])
-        ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1, None] / 255
-        return ink, rows[0] - y, columns[0] - x
+        rows, columns = inked(ink)
+        return ink[rows, columns, None] / 255, rows.start - y, columns.start - x
 
     def _width(self, word: str, prop: Any) -> float:
         """Return how far the next word begins."""
@@ -67,6 +64,14 @@ class Letters(RendererAgg):
             width, _, _ = ours.get_text_width_height_descent(word + " ", prop, False)
             self._widths[word, prop] = width
         return self._widths[word, prop]
+
+
+def inked(ink: Any) -> tuple[slice, slice]:
+    """Return the rows and columns between the first and the last that are not empty."""
+    rows, columns = (np.flatnonzero(ink.any(axis=k)) for k in (1, 0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def encoded(pixels: Any) -> bytes:
