@@ -1,10 +1,12 @@
 """Which zero-loss solution is chosen: the closest one, by the orientation of the start."""
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 
 from quadlib.checks import ROUNDING, axes, check_eta, check_kind, check_real, finite_array
+from quadlib.dynamics.progress import to_the_end
 from quadlib.escape.linear import effective_variance
 from quadlib.plateau import check_solvable, plateau
 from quadlib.shapes import Array, Float
@@ -20,6 +22,9 @@ __all__ = [
     "polar_factor",
     "solution_distance",
 ]
+
+_PIECES = 32
+"""Slices of the averages of `blur_law`."""
 
 RESOLUTION = 32 * np.finfo(float).eps
 """Relative size below which rounding leaves less than a digit of Q⊥."""
@@ -119,6 +124,13 @@ def blur_law(task: Task, eta: float, start: Any = None) -> tuple[float, float]:
     docs/theory.md (5.5). The averages are over a fixed set of random matrices: the standard error
     of the mean is the standard deviation divided by the root of their number, at most 200.
     """
+    return to_the_end(blur_law_in_pieces(task, eta, start))
+
+
+def blur_law_in_pieces(
+    task: Task, eta: float, start: Any = None
+) -> Generator[None, None, tuple[float, float]]:
+    """Yield every few milliseconds, and return what `blur_law` returns."""
     check_task(task)
     p, k, eta = task.p, task.p_star, check_eta(eta, strict=True)
     if not np.allclose(task.T, np.eye(k), rtol=0, atol=ROUNDING):
@@ -139,9 +151,13 @@ def blur_law(task: Task, eta: float, start: Any = None) -> tuple[float, float]:
         raise ValueError(
             f"start must have shape {(p, k)}, got {J.shape}; pass sqrt(N) times the M of a start."
         )
-    found = misalignment(
-        polar_factor(J), polar_factor(J + np.sqrt(epsilon) * rng.standard_normal(shape))
-    )
+    yield
+    begins = [J] * _PIECES if start is not None else np.array_split(J, _PIECES)
+    noises, turned = np.array_split(np.sqrt(epsilon) * rng.standard_normal(shape), _PIECES), []
+    for begin, noise in zip(begins, noises, strict=True):
+        yield
+        turned.append(misalignment(polar_factor(begin), polar_factor(begin + noise)))
+    found = np.concatenate(turned)
     return float(found.mean()), float(found.std(ddof=1))
 
 

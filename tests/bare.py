@@ -75,6 +75,10 @@ def assert_well(explorer: Any, runs: bool) -> None:
     assert re.search(r"^\S.*[.!?]$", words), words
     if runs and not explorer.error and re.search("runs of SGD|SGD runs", words):
         assert re.search(r"sample by sample|by the diffusion", words), words
+        drawn = re.search(r"(\d+) of (\d+) drawn", words)
+        if drawn:  # fewer than asked for: the code draws as many
+            assert int(drawn[1]) < int(drawn[2]), words
+            assert f"runs={drawn[1]}," in explorer.code, words
 
 
 async def move(name: str, few: bool) -> float:

@@ -194,14 +194,6 @@ def test_a_step_may_be_as_short_as_a_sample() -> None:
     assert len(ql.simulate(NOISY, None, step=1 / 64, **how).alpha) == 201
 
 
-def test_what_is_compiled_is_held_to_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    together = importlib.import_module("quadlib.dynamics.together")
-    compiled = [together.steps_a_second(name) for name in ("weights", "overlaps", "diffusion")]
-    monkeypatch.setattr(together, "numba_found", lambda: False)
-    numpy = [together.steps_a_second(name) for name in ("weights", "overlaps", "diffusion")]
-    assert all(np.array(compiled) > numpy)
-
-
 def test_without_numba_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     room = importlib.import_module("quadlib.dynamics.compiled")
     assert room.numba_found.__wrapped__()

@@ -23,13 +23,6 @@ _HEAR = 0.2
 """A compiled loop does not hear Ctrl-C: return from it about this often, in seconds."""
 
 
-def steps_a_second(method: Method) -> float:
-    """Order of magnitude of the steps, times runs, that are done in a second at a few units."""
-    if numba_found():
-        return {"weights": 3e5, "overlaps": 1e7, "diffusion": 5e5}[method]
-    return {"weights": 3e4, "overlaps": 2e5, "diffusion": 5e4}[method]
-
-
 class Together(Record):
     """Runs of one task from t = 0, each with its own start and generator, in slices of time.
 
@@ -55,9 +48,13 @@ class Together(Record):
     ----------
     method
         How the runs are drawn.
+    asked
+        How many were asked for.
     active
         Whether there is something left to do.
     """
+
+    asked = 0
 
     def __init__(
         self,

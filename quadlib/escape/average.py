@@ -9,8 +9,6 @@ import numpy as np
 from quadlib.checks import read_only
 from quadlib.shapes import Array
 
-__all__ = ["PARTS", "Average", "average", "matrices", "of_matrices", "of_spectra", "spectra"]
-
 PARTS = 8
 """Independent parts of a set of starts; their spread is the error of an average."""
 
@@ -28,16 +26,21 @@ def _numbers(
 
     rng, freedom = np.random.default_rng((draws, normals, len(freedom))), freedom[:, None]
     if normals + len(freedom) > len(_ROOTS):
-        shape = len(freedom), draws
-        return rng.standard_normal((normals, draws)), 2 * rng.standard_gamma(freedom / 2, shape)
+        numbers, squares = np.empty((normals, draws)), np.empty((len(freedom), draws))
+        for row in numbers:
+            yield
+            rng.standard_normal(out=row)
+        for degrees, row in zip(freedom[:, 0] / 2, squares, strict=True):
+            yield
+            rng.standard_gamma(degrees, out=row)
+        return numbers, 2 * squares
     u = rng.random((PARTS, 1, normals + len(freedom)))
     u = u + np.outer(np.arange(draws // PARTS), _ROOTS[: u.shape[2]])
     u = np.abs(2 * (u % 1.0) - 1).reshape(draws, -1).T.clip(1e-12, 1 - 1e-12)
-    squares: list[Array] = []
     for part in np.split(u[normals:], PARTS, axis=1):
         yield
-        squares.append(2 * gammaincinv(freedom / 2, part))
-    return ndtri(u[:normals]), np.hstack(squares)
+        part[:] = 2 * gammaincinv(freedom / 2, part)
+    return ndtri(u[:normals]), u[normals:]
 
 
 class Spectra(NamedTuple):
@@ -83,16 +86,17 @@ def spectra(p: int, k: int, draws: int, alike: bool) -> Generator[None, None, Sp
 def matrices(p: int, k: int, draws: int, whole: bool) -> Generator[None, None, tuple[Array, Array]]:
     """Gaussian p × k matrices, or (units may be rotated) the R of their QR; Gaussian numbers."""
     if whole:
-        (more, *G), _ = yield from _numbers(draws, p * k + 1, np.zeros(0))
-        return np.stack(G, -1).reshape(-1, p, k), more
+        G, _ = yield from _numbers(draws, p * k + 1, np.zeros(0))
+        return G[1:].T.reshape(-1, p, k), G[0]
     e = min(p, k)
     upper = np.triu_indices(e, 1, k)
     freedom = p - np.arange(e)
-    (more, *G), squares = yield from _numbers(draws, 1 + len(upper[0]), freedom)
+    G, squares = yield from _numbers(draws, 1 + len(upper[0]), freedom)
     R = np.zeros((draws, e, k))
     R[:, np.arange(e), np.arange(e)] = np.sqrt(squares).T
-    R[:, *upper] = np.array(G).reshape(-1, draws).T
-    return R, more
+    yield
+    R[:, *upper] = G[1:].T
+    return R, G[0]
 
 
 def of_spectra(spectra: Spectra, x: Array) -> Array:

@@ -7,8 +7,6 @@ import numpy as np
 from quadlib.escape.linear import LinearStage
 from quadlib.shapes import Array
 
-__all__ = ["FiniteSize"]
-
 
 class FiniteSize:
     """Fluctuations on the plateau to first order in 1/N, (4.7)-(4.9).

@@ -7,8 +7,6 @@ from quadlib.plateau import plateau
 from quadlib.shapes import Array, Float
 from quadlib.task import Task
 
-__all__ = ["LinearStage", "effective_variance"]
-
 
 class LinearStage:
     """The plateau's way: q(α), and growth and noise of each teacher direction, T_r ascending."""

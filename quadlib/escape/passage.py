@@ -12,8 +12,6 @@ from quadlib.shapes import Array
 from quadlib.task import Task
 from quadlib.thresholds import Matched
 
-__all__ = ["Block", "Passages", "passages"]
-
 
 class Passages(NamedTuple):
     """Times of each row to each level, infinite where never reached; and which rows ran away."""

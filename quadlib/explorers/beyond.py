@@ -7,21 +7,18 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from quadlib.dynamics.ode import integrate
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.runs import begun, curves, followed, how, method
+from quadlib.explorers.runs import as_far, begun, curves, followed, how, level_of, method
 from quadlib.late_time import late_time_law
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
-from quadlib.plateau import NoPlateauError, critical_learning_rate, plateau
+from quadlib.plateau import critical_learning_rate
 from quadlib.plotting import PALETTE, teacher_style
 from quadlib.shapes import Array
 from quadlib.state import random_overlaps
 from quadlib.task import Task
-from quadlib.trajectory import DivergenceError, Trajectory
-
-__all__ = ["Beyond"]
+from quadlib.trajectory import Trajectory
 
 _POINTS, _RUNS = 121, 6
 _COLUMNS = ("α", "ODE loss", *(f"ODE, teacher unit {r}" for r in (1, 2, 3)))
@@ -67,14 +64,8 @@ class Beyond(Explorer):
         task, eta, N, end = _setting(values)
         start = random_overlaps(task, N, values["seed"])
         points = np.linspace(0, end, _POINTS)
-        try:
-            ode = integrate(task, start, eta=eta, alpha=points, rtol=1e-5)
-        except DivergenceError as error:
-            ode = error.trajectory
-        try:
-            level = plateau(task, eta).loss
-        except NoPlateauError:
-            level = math.nan
+        ode, top = as_far(task, start, eta=eta, alpha=points, rtol=1e-5), level_of(task, eta)
+        level = top.loss if top else math.nan
         parts = _learned(ode.M, task)
         self.ode.set_data(ode.alpha, ode.loss)
         self.level.set_data([0, end], [level, level])
@@ -109,7 +100,7 @@ class Beyond(Explorer):
         parts = np.where(parts < _TOP, parts, np.nan).reshape(-1, len(sgd.alpha))
         self.noisy.set_data(*curves(sgd, parts))
         last = losses[np.isfinite(losses[:, -1]), -1]
-        words = f"{len(losses)} runs of SGD ({how(sgd.method)}) from the same start"
+        words = f"{len(losses)} runs of SGD ({how(sgd)}) from the same start"
         words += f" end at a loss {controls.span(last)}" if len(last) else ""
         if diverged := int(sgd.diverged.sum()):
             words += f"{', but' if len(last) else ':'} {diverged} of them diverge"

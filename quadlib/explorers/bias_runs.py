@@ -6,18 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quadlib.dynamics.ode import integrate, integrate_in_pieces
+from quadlib.dynamics.compiled import if_compiled
+from quadlib.dynamics.ode import integrate_in_pieces
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.runs import begun, method
+from quadlib.explorers.runs import begun, level_of, method
 from quadlib.notation import number
-from quadlib.plateau import NoPlateauError, Plateau, critical_learning_rate, plateau
+from quadlib.plateau import Plateau, critical_learning_rate
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
-from quadlib.trajectory import DivergenceError, Trajectory
-
-__all__ = ["POINTS", "RUNS", "Setting", "chosen", "deterministic", "flow", "script", "sgd"]
+from quadlib.trajectory import Trajectory
 
 POINTS, RUNS = 121, 30
 """Recorded times of a run; runs of SGD."""
@@ -54,7 +53,8 @@ class Setting(NamedTuple):
     @property
     def step(self) -> float | None:
         """Short steps of the diffusion: their noise is to be Gaussian, as that of many samples."""
-        return None if method(self.N, self.end) == "overlaps" else 0.004 / self.eta
+        step = if_compiled(0.004, 0.01) / self.eta
+        return None if method(self.N, self.end) == "overlaps" else step
 
     @property
     def warning(self) -> str:
@@ -77,10 +77,7 @@ def chosen(values: dict[str, Any]) -> Setting:
     """Return the setting for these values of the controls."""
     task, N, eta = Task(values["p"], values["p_star"]), round(10 ** values["log_N"]), values["eta"]
     p, k = task.p, task.p_star
-    try:
-        level = plateau(task, eta)
-    except NoPlateauError:
-        level = None
+    level = level_of(task, eta)
     drawn = random_overlaps(task, N, values["seed"])
     # Turn the units so that the first teacher is seen by the first unit alone, then by `angle`
     M = np.linalg.qr(drawn.M, mode="complete")[1]
@@ -94,15 +91,6 @@ def chosen(values: dict[str, Any]) -> Setting:
     end = (max(math.log(N) / 2 - math.log(values["size"]), 0.0) + 5) / rate
     end = controls.round_up(min(end, 200 / eta))
     return Setting(task, start, scale, turn, N, eta, values["seed"], level, end)
-
-
-def deterministic(setting: Setting) -> Trajectory:
-    """Follow the ODE as far as it goes."""
-    task, start, eta, alpha = setting.task, setting.start, setting.eta, setting.alpha
-    try:
-        return integrate(task, start, eta=eta, alpha=alpha, rtol=1e-5)
-    except DivergenceError as error:
-        return error.trajectory
 
 
 def flow(setting: Setting) -> Generator[None, None, Trajectory]:
@@ -121,7 +109,8 @@ def sgd(setting: Setting) -> Together:
 def script(setting: Setting, drawn: int) -> str:
     """Return the calls that give flow, ODE, of which so many points are drawn, and runs of SGD."""
     task, eta, N, seed = setting.task, setting.eta, setting.N, setting.seed
-    how = f'runs={RUNS}, seed=({seed}, 1), method="{method(N, setting.end)}", step={setting.step}'
+    runs = len(sgd(setting).state)
+    how = f'runs={runs}, seed=({seed}, 1), method="{method(N, setting.end)}", step={setting.step}'
     turn = np.array2string(setting.turn, separator=", ", precision=17).replace("\n", "")
     ends = f"((False, {POINTS}), (True, {drawn}))"
     return f"""import numpy as np

@@ -7,16 +7,6 @@ import numpy as np
 
 from quadlib.notation import number
 
-__all__ = [
-    "constraint",
-    "learning_rate",
-    "log_dimension",
-    "round_up",
-    "span",
-    "teachers",
-    "units",
-]
-
 _ROUND = np.outer(10.0 ** np.arange(-2, 7), [1, 2, 3, 5]).ravel()
 
 

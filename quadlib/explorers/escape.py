@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from quadlib.dynamics.compiled import if_compiled
 from quadlib.dynamics.together import Together
 from quadlib.escape import EscapeLaw, escape_law_in_pieces
 from quadlib.explorers import controls
@@ -27,8 +28,6 @@ from quadlib.passage import first_passage
 from quadlib.plotting import PALETTE
 from quadlib.shapes import Array
 from quadlib.trajectory import Trajectory
-
-__all__ = ["Escape"]
 
 _RUNS, _BINS = (10, 10, 20, 40, 80, 160), 30
 _COLUMNS = ("α", "loss of the ODE", "‖M‖ of the ODE")
@@ -133,9 +132,10 @@ class Escape(Explorer):
         for more in _RUNS if law else _RUNS[:1]:  # a histogram needs the law's limits
             batch = now.runs(more, done)
             yield from advance(batch)
-            done += more
+            done += len(batch.state)
             yield partial(self.show_runs, now, batch, caption, law)
-            if time.monotonic() - begun > self.seconds:
+            # the next is as long as all before
+            if time.monotonic() - begun > if_compiled(self.seconds, 0.3):
                 break
 
     def show_law(self, law: EscapeLaw, bare: EscapeLaw, caption: Caption) -> Caption:
@@ -163,7 +163,7 @@ class Escape(Explorer):
         self.sgd.set_data(*curves(first, first.loss))
         self.sgd_M.set_data(*curves(first, np.linalg.norm(first.M, axis=(2, 3))))
         escaped = np.concatenate([passages(part, now.half) for part in self.batches])
-        text = f"{len(escaped)} of {self.count} SGD runs ({how(first.method)}) escape"
+        text = f"{len(escaped)} of {self.count} SGD runs ({how(first)}) escape"
         text += when(escaped)
         text += said(law)
         if law:

@@ -7,18 +7,16 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from quadlib.bias import blur_law, misalignment, polar_factor
+from quadlib.bias import blur_law_in_pieces, misalignment, polar_factor
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.bias_runs import POINTS, Setting, chosen, deterministic, flow, script, sgd
-from quadlib.explorers.runs import curves, followed, how
+from quadlib.explorers.bias_runs import POINTS, Setting, chosen, flow, script, sgd
+from quadlib.explorers.runs import as_far, curves, followed, how
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
 from quadlib.trajectory import Trajectory
-
-__all__ = ["ImplicitBias"]
 
 _COLUMNS = ("α", "ODE, 1 − cos", "ODE loss", "ODE M₁", "ODE M₂")
 _SMALLEST = 1e-10
@@ -73,7 +71,8 @@ class ImplicitBias(Explorer):
     def draw(self, values: dict[str, Any]) -> Caption:
         """Draw the ODE; gradient flow and runs of SGD follow."""
         setting = chosen(values)
-        ode = deterministic(setting)
+        task, start, alpha = setting.task, setting.start, setting.alpha
+        ode = as_far(task, start, alpha=alpha, eta=setting.eta, rtol=1e-5)
         turned = _turned(setting, ode.M)
         for empty in (self.paths, self.ends, self.sgd, self.mean, self.law, self.flow):
             empty.set_data([], [])
@@ -126,7 +125,8 @@ class ImplicitBias(Explorer):
         small = (setting.start.M**2).sum() < 0.05  # as the law of the plateau's noise assumes
         if not setting.warning and small:
             root = math.sqrt(setting.N)
-            law = blur_law(setting.task, setting.eta, root * setting.start.M)[0]
+            pieces = blur_law_in_pieces(setting.task, setting.eta, root * setting.start.M)
+            law = (yield from pieces)[0]
             yield lambda: self.law.set_data([0.0, setting.end], [law, law])
         runs = sgd(setting)
         yield from followed(runs, partial(self.show, setting, runs, side, law, caption))
@@ -143,7 +143,7 @@ class ImplicitBias(Explorer):
         self.paths.set_data(*joined(np.where(drawn, x, np.nan), np.where(drawn, y, np.nan)))
         last = np.maximum(runs.recorded - 1, 0)
         self.ends.set_data(*(part[np.arange(len(part)), last] for part in (x, y)))
-        words = f"{len(last)} runs of SGD ({how(runs.method)}) from this start"
+        words = f"{len(last)} runs of SGD ({how(runs)}) from this start"
         whole = np.nan_to_num(turned[runs.recorded == POINTS])  # rounding is nothing
         if len(whole) and setting.solvable:
             mean, end = whole.mean(0), whole[:, -1]

@@ -19,8 +19,6 @@ from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
 from quadlib.trajectory import Trajectory
 
-__all__ = ["Landscape"]
-
 _ETA, _RUN_N, _SAMPLE_N, _POINTS = 0.05, 10**4, 60, 121
 _COLUMNS = ("eigenvalue", "multiplicity")
 _STEPS = np.outer(10.0 ** np.arange(-2, 3), [1, 1.5, 2, 3, 4, 6, 8]).ravel()

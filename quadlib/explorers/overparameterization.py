@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from quadlib.checks import Constraint
+from quadlib.dynamics.compiled import if_compiled
 from quadlib.dynamics.ode import integrate_in_pieces
 from quadlib.dynamics.progress import to_the_end
 from quadlib.escape import escape_law_in_pieces
@@ -22,8 +23,6 @@ from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
 from quadlib.trajectory import DivergenceError, Trajectory
-
-__all__ = ["Overparameterization"]
 
 _N, _LARGEST, _POINTS = 10**6, 16, 121
 _SEED = 25  # its ODE escapes near the mean of the law at every p
@@ -152,7 +151,7 @@ class Overparameterization(Explorer):
             late = yield from _runs(now._replace(p=p), late=True)
             yield partial(line.set_data, *_shown(late))
         caption = caption._replace(columns=_COLUMNS)
-        for p in sorted({*_OTHERS, now.p}):
+        for p in sorted({*if_compiled(_OTHERS, _OTHERS[:1]), now.p}):
             if (found := (yield from _escape(now._replace(p=p)))) is not None:
                 caption = caption._replace(rows=(*caption.rows, (p, *found)))
                 if p == now.p:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from quadlib.dynamics.compiled import if_compiled
 from quadlib.dynamics.ode import integrate
-from quadlib.dynamics.together import Together, steps_a_second
+from quadlib.dynamics.together import Together
 from quadlib.escape import EscapeLaw
 from quadlib.explorers import controls
 from quadlib.live import Caption, Pieces
@@ -21,22 +22,6 @@ from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
 from quadlib.trajectory import DivergenceError, Trajectory
-
-__all__ = [
-    "POINTS",
-    "Setting",
-    "advance",
-    "begun",
-    "curves",
-    "doubts",
-    "followed",
-    "how",
-    "method",
-    "passages",
-    "said",
-    "setting",
-    "when",
-]
 
 POINTS, _RTOL = 161, 1e-5
 _SLICE = 0.012  # seconds; a slider waits for one slice at most
@@ -77,10 +62,7 @@ class Setting(NamedTuple):
         """Return the ODE from a random start, as far as it goes."""
         start = random_overlaps(self.task, self.N, self.seed, constraint=self.constraint)
         more: Any = dict(alpha=self.alpha, eta=self.eta, constraint=self.constraint, rtol=_RTOL)
-        try:
-            return integrate(self.task, start, **more)
-        except DivergenceError as error:
-            return error.trajectory
+        return as_far(self.task, start, **more)
 
     def warning(self, ode: Trajectory) -> str:
         """One sentence if this setting spoils the story, else nothing."""
@@ -128,13 +110,27 @@ class Setting(NamedTuple):
         return lines
 
 
+def as_far(task: Task, start: Overlaps, **how: Any) -> Trajectory:
+    """Return the ODE as far as it goes."""
+    try:
+        return integrate(task, start, **how)
+    except DivergenceError as error:
+        return error.trajectory
+
+
+def level_of(task: Task, eta: float, constraint: Any = "free") -> Plateau | None:
+    """Return the plateau, if there is one."""
+    with suppress(NoPlateauError):
+        return plateau(task, eta, constraint)
+    return None
+
+
 def setting(values: dict[str, Any]) -> Setting:
     """Return the setting for these values of the controls."""
     task = Task(values["p"], values["p_star"], label_noise=values.get("label_noise", 0.0))
     N, eta = round(10 ** values["log_N"]), values["eta"]
-    constraint, level = values.get("constraint", "free"), None
-    with suppress(NoPlateauError):
-        level = plateau(task, eta, constraint)
+    constraint = values.get("constraint", "free")
+    level = level_of(task, eta, constraint)
     now = Setting(task, N, eta, constraint, values.get("seed", 0), level, 0.0)
     rate = level.escape_rate if level and now.leaves else 4 * eta / task.p_star
     end = controls.round_up((math.log(N) / 2 + 4) / rate)
@@ -143,31 +139,50 @@ def setting(values: dict[str, Any]) -> Setting:
 
 def method(N: int, end: float) -> Any:
     """Return "overlaps", every sample, where it takes a second or has to be, else "diffusion"."""
-    affordable = steps_a_second("overlaps") / 40  # twenty runs in half a second
-    return "overlaps" if N * end <= affordable or N < 300 else "diffusion"
+    affordable, smallest = if_compiled((250_000, 300), (5000, 100))  # twenty runs, half a second
+    return "overlaps" if N * end <= affordable or N < smallest else "diffusion"
 
 
-def how(method: str) -> str:
-    """Return what a picture says of a method."""
-    return "sample by sample" if method == "overlaps" else "by the diffusion"
+def drawn(
+    runs: int, task: Task, N: int, eta: float, end: float, method: str, step: float | None
+) -> int:
+    """Return how many of these runs there are: where nothing is compiled, those of a second."""
+    each, together = 2e-6 + 1.5e-7 * (task.p + task.p_star) ** 2, 3e-4  # seconds a step
+    steps = end / (step or 0.0125 / eta)
+    if method == "overlaps":
+        steps, each, together = N * end, 2e-6, 5e-5
+    few = int(np.clip((0.6 / steps - together) / each, min(runs, 6), runs))
+    return if_compiled(runs, few)
+
+
+def how(runs: Together) -> str:
+    """Return what a picture says of how runs are drawn, and of what is missing."""
+    way = "sample by sample" if runs.method == "overlaps" else "by the diffusion"
+    less = [f"{len(runs.state)} of {runs.asked} drawn"] * (len(runs.state) < runs.asked)
+    less += [f"to α = {number(runs.done.max())}"] * if_compiled(False, runs.active)
+    return f"{way}; {', '.join(less)}: no compiled loops here" if less else way
 
 
 def begun(
     task: Task, runs: int, seed: Any, start: Overlaps | None = None, first: int = 0, **more: Any
 ) -> Together:
-    """Return the last of the runs of ``ensemble(task, start=start, seed=seed, ...)``, at α = 0."""
-    seeds = np.random.SeedSequence(seed).spawn(first + runs)[first:]
+    """Return runs of ``ensemble(task, start=start, seed=seed, ...)`` from a number on, at α = 0."""
     norms: Any = more.get("constraint", "free")
+    how = more["N"], more["eta"], more["alpha"][-1], more["method"], more.get("step")
+    seeds = np.random.SeedSequence(seed).spawn(first + drawn(runs, task, *how))[first:]
 
     def begin(rng: np.random.Generator) -> Overlaps:
         return start or random_overlaps(task, more["N"], rng, constraint=norms)
 
-    return Together(task, begin, [np.random.default_rng(s) for s in seeds], **more)
+    together = Together(task, begin, [np.random.default_rng(s) for s in seeds], **more)
+    together.asked = runs
+    return together
 
 
 def advance(runs: Together) -> Iterator[None]:
-    """Go on until all runs are done, a slice at a time."""
-    while runs.advance(_SLICE):
+    """Go on until all runs are done, a slice at a time; a second where nothing is compiled."""
+    end = time.process_time() + if_compiled(math.inf, 1.0)
+    while runs.advance(_SLICE) and time.process_time() < end:
         yield None
 
 

@@ -9,8 +9,8 @@ import ipywidgets
 import numpy as np
 
 from quadlib.checks import check_dimension
-from quadlib.dynamics.ode import integrate
-from quadlib.dynamics.together import Together, steps_a_second
+from quadlib.dynamics.compiled import if_compiled
+from quadlib.dynamics.together import Together
 from quadlib.explorers import controls, runs
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
@@ -18,11 +18,9 @@ from quadlib.plotting import PALETTE
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
-from quadlib.trajectory import DivergenceError, Trajectory
+from quadlib.trajectory import Trajectory
 
-__all__ = ["SgdToOde"]
-
-_SIZES = (10**2, 10**3, 10**4, 10**6, 10**8)
+_SIZES, _FEWER = (10**2, 10**3, 10**4, 10**6, 10**8), (10**2, 10**4, 10**6)
 _RUNS, _START_N, _POINTS, _RTOL = 6, 40, 151, 1e-6
 _ROUND = np.outer(10.0 ** np.arange(-3, 5), [1, 2, 4, 6]).ravel()
 _FOLLOW = ("Q₁₁", "Q₁₂", "M₁₁", "M₁₂", "loss")
@@ -58,16 +56,15 @@ class _Case(NamedTuple):
     def method(self, N: int) -> dict[str, Any]:
         """Every sample, or the diffusion in steps whose error, step², is far below 1/√N."""
         method = runs.method(N, self.end(N))
-        longest = min(0.02, 0.5 / N**0.25) / self.eta
-        step = dict(step=longest) if method == "diffusion" else {}
+        longest = min(0.02, 0.5 / N**0.25)
+        if not self.fixed:  # from random starts runs part far more
+            longest = if_compiled(longest, 0.02)
+        step = dict(step=longest / self.eta) if method == "diffusion" else {}
         return dict(method=method, **step)
 
     def ode(self, N: int, noise: bool) -> Trajectory:
         more: Any = dict(eta=self.eta, alpha=self.alpha(N), gradient_noise=noise, rtol=_RTOL)
-        try:
-            return integrate(self.task, self.start(N), **more)
-        except DivergenceError as error:
-            return error.trajectory
+        return runs.as_far(self.task, self.start(N), **more)
 
     def runs(self, N: int) -> Together:
         more: Any = dict(eta=self.eta, alpha=self.alpha(N), N=N, **self.method(N))
@@ -145,8 +142,7 @@ class SgdToOde(Explorer):
     def _distances(self, case: _Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
         ode, sgd = self._ode(case, N, noise), (yield from self._runs(case, N))
         mean, lost = _distance(sgd, ode, what), int(sgd.diverged.sum())
-        method = runs.how(sgd.method)
-        text = f"{_RUNS} SGD runs at N = {number(N)} ({method}) "
+        text = f"{_RUNS} SGD runs at N = {number(N)} ({runs.how(sgd)}) "
         if lost:
             text = f"{lost} of the {text}diverge."
         elif math.isinf(mean):
@@ -164,11 +160,7 @@ class SgdToOde(Explorer):
 
         yield grey
         found: dict[int, float] = {}
-        for size in _SIZES:
-            every = size * case.end(size) if case.method(size)["method"] == "overlaps" else 0.0
-            slow = every > steps_a_second("overlaps") / 8  # only where nothing is compiled
-            if size < case.task.p + case.task.p_star or slow:
-                continue
+        for size in if_compiled(_SIZES, _FEWER):
             sgd = yield from self._runs(case, size)
             miss = _distance(sgd, self._ode(case, size, noise), what)
             if math.isfinite(miss):

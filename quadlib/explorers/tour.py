@@ -29,8 +29,6 @@ from quadlib.plotting import PALETTE, joined
 from quadlib.shapes import Array
 from quadlib.trajectory import Trajectory
 
-__all__ = ["Tour"]
-
 _COLUMNS = ("α", "ODE loss", "M smallest", "M largest", "Q smallest", "Q largest")
 
 
@@ -116,7 +114,7 @@ class Tour(Explorer):
         self.sgd.set_data(*curves(sgd, sgd.loss))
         escaped = passages(sgd, now.half)
         self.escapes.set_data(escaped, np.full(len(escaped), now.half))
-        text = f"{len(escaped)} of {len(sgd.loss)} SGD runs ({how(sgd.method)}) escape"
+        text = f"{len(escaped)} of {len(sgd.loss)} SGD runs ({how(sgd)}) escape"
         text += when(escaped)
         text += said(law)
         summary = f"{text}; the ODE at {number(ode)}." if math.isfinite(ode) else f"{text}."
@@ -133,7 +131,7 @@ class Tour(Explorer):
         """Return the calls for the ODE, its plateau, the law of escape and the runs."""
         now = setting(values)
         ode = now.ode()
-        lines = now.calls(ode, values["runs"])
+        lines = now.calls(ode, len(now.runs(values["runs"]).state))
         if math.isfinite(first_passage(ode.alpha, ode.loss, now.half)):
             lines.append(f'law = ql.escape_law(task, N, eta, "{now.constraint}")')
         return "\n".join(lines)
