@@ -146,10 +146,11 @@ def test_identical_units_stay_identical(noise: bool) -> None:
 
 
 def test_equal_and_opposite_units_on_the_sphere_are_one_each() -> None:
-    Q = np.array([[1.0, 0.3, 1.0, -0.3], [0.3, 1.0, 0.3, -1.0]])
-    R, readout = _independent(np.vstack([Q, Q[0], -Q[1]]), True)
-    np.testing.assert_array_equal(R, [[1, 0], [0, 1], [1, 0], [0, -1]])
-    np.testing.assert_array_equal(readout, [0.5, 0.5])
+    a, b, c = np.array([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.6, 0.8]])
+    units = np.array([a, b, a, -b, c])
+    R, readout = _independent(units @ units.T, True)
+    np.testing.assert_array_equal(R, [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, -1, 0], [0, 0, 1]])
+    np.testing.assert_allclose(readout, [0.4, 0.4, 0.2])
 
 
 def test_the_loss_of_a_stack_is_that_of_each() -> None:
