@@ -273,31 +273,31 @@ def test_what_is_neglected_is_what_is_written(
     assert law.neglected - expected == pytest.approx(quarter, rel=0.02, abs=1e-9)
 
 
-def start_of(law: ql.EscapeLaw, task: ql.Task, N: int, eta: float, constraint: Any) -> float:
-    """Escape time of the ODE whose single column M has the length √(T v_eff/N)."""
-    M = np.zeros((task.p, 1))
-    M[0] = math.sqrt(task.T[0, 0] * law.v_eff / N)
-    alpha = np.linspace(0.0, 2 * law.mean, 4001)
-    state = ql.Overlaps(np.eye(task.p), M)
-    return ql.integrate(task, state, eta=eta, alpha=alpha, constraint=constraint).escape_time()
-
-
 @pytest.mark.parametrize(
-    ("p", "constraint", "noisy"),
-    [(1, "free", True), (5, "free", True), (3, "free", False), (1, "spherical", True)],
+    ("p", "constraint", "noisy", "q0"),
+    [
+        (1, "free", True, 1.0),
+        (5, "free", True, 1.0),
+        (3, "free", False, 0.5),
+        (1, "spherical", True, 1.0),
+    ],
 )
 def test_for_one_teacher_unit_the_law_has_a_closed_form(
-    p: int, constraint: Any, noisy: bool
+    p: int, constraint: Any, noisy: bool, q0: float
 ) -> None:
-    """At large N: the time from M of length √(T v_eff/N), less ⟨ln χ²_p⟩/2r."""
+    """At large N: the ODE's time from M of length √(T v_eff/N), less ⟨ln χ²_p⟩/2r."""
     task, N, eta = ql.Task(p, 1, [1.2], 0.1), 10**12, 0.05
-    law = ql.escape_law(task, N, eta, constraint, plateau_noise=noisy)
-    level = ql.plateau(task, eta, constraint)
-    assert law.rate == level.escape_rate
-    assert (law.v_eff > 1) is noisy
-    expected = start_of(law, task, N, eta, constraint) - (digamma(p / 2) + math.log(2)) / (
-        2 * law.rate
-    )
+    how: Any = {"q0": q0} if q0 != 1.0 else {}
+    how |= {} if noisy else {"plateau_noise": False}
+    law = ql.escape_law(task, N, eta, constraint, **how)
+    assert law.rate == ql.plateau(task, eta, constraint).escape_rate
+    assert (law.v_eff > q0) is noisy
+    M = np.zeros((p, 1))
+    M[0] = math.sqrt(1.2 * law.v_eff / N)
+    alpha = np.linspace(0.0, 2 * law.mean, 4001)
+    start = ql.Overlaps(q0 * np.eye(p), M)
+    run = ql.integrate(task, start, eta=eta, alpha=alpha, constraint=constraint)
+    expected = run.escape_time() - (digamma(p / 2) + math.log(2)) / (2 * law.rate)
     std = math.sqrt(polygamma(1, p / 2)) / (2 * law.rate)
     # what the steps of the ODE and a linear stage down to 10⁻³ of the loss leave
     assert abs(law.mean - expected) < 0.01 * std
@@ -307,6 +307,10 @@ def test_for_one_teacher_unit_the_law_has_a_closed_form(
     assert law.divergence == 0.0
     assert law.trusted
     assert abs(law._shape.mean()) < 1e-12
+    # late runs are those of short M
+    alpha = np.linspace(law.mean - 10 * std, law.mean + 20 * std, 601)
+    third = law.density(alpha) @ ((alpha - law.mean) / std) ** 3 * (alpha[1] - alpha[0])
+    assert third == pytest.approx(-polygamma(2, p / 2) / polygamma(1, p / 2) ** 1.5, rel=0.1)
 
 
 class Passing:
@@ -361,13 +365,15 @@ def test_what_the_average_says_becomes_the_law(monkeypatch: pytest.MonkeyPatch) 
     sample, N = np.random.default_rng(0).exponential(size=5000), 10**6
     average = Average(2.0, 3.0, 0.1, 0.2, sample)
     monkeypatch.setattr("quadlib.escape.average", lambda *_: average)
-    for name in ("growth", "excess"):
-        monkeypatch.setattr(FiniteSize, name, lambda self, alpha: 0.0)
+    seen: list[float] = []
+    monkeypatch.setattr(FiniteSize, "growth", lambda self, alpha: 0.0)
+    monkeypatch.setattr(FiniteSize, "excess", lambda self, alpha: seen.append(alpha) or 0.0)
     monkeypatch.setattr(LinearStage, "drag", lambda self: 0.0)
     law, levels = law_of(monkeypatch)
     target = ql.escape_level(ql.Task(1, 1), 0.1)
     np.testing.assert_allclose(levels[0], [target, target, target * 1.003], rtol=1e-12)
     r, growing = law.rate, law.mean - 1 / law.rate
+    assert seen == [pytest.approx(math.log(N / 2) / (2 * r))]  # when (4.6) is of order one
     assert law.std == pytest.approx(math.sqrt(3) / r)
     assert (law.mean_error, law.std_error) == pytest.approx((0.1 / r, 0.2 / (2 * law.std * r**2)))
     assert len(law._shape) == 1024
