@@ -256,23 +256,6 @@ def test_one_unit_has_nothing_off_the_diagonal(constraint: Any) -> None:
     assert FiniteSize(LinearStage(ql.Task(1, 2), 0.02, constraint, True)).excess(1.0) == 0.0
 
 
-@pytest.mark.parametrize(("p", "p_star", "square"), [(1, 1, 1), (3, 2, 2), (1, 2, 1)])
-def test_what_is_neglected_is_what_is_written(
-    monkeypatch: pytest.MonkeyPatch, p: int, p_star: int, square: int
-) -> None:
-    """Without the excess loss the other two terms, and with it a quarter of what it adds."""
-    task, N, eta = ql.Task(p, p_star), 10**5, 0.08
-    law = ql.escape_law(task, N, eta)
-    monkeypatch.setattr(FiniteSize, "excess", lambda self, alpha: 0.0)
-    bare = ql.escape_law(task, N, eta)
-    expected = 30 * square * eta**2 / (N * law.rate)
-    if p >= p_star:
-        expected += 0.1 / (N * (1 - eta / ql.critical_learning_rate(task)) ** 2)
-    assert bare.neglected == pytest.approx(expected, rel=1e-9)
-    quarter = (law.mean - bare.mean) / (4 * law.mean)
-    assert law.neglected - expected == pytest.approx(quarter, rel=0.02, abs=1e-9)
-
-
 @pytest.mark.parametrize(
     ("p", "constraint", "noisy", "q0"),
     [
@@ -319,10 +302,12 @@ class Passing:
     def __init__(self, **how: Any) -> None:
         self.lost, self.runaway, self.adds, self.scatter = 0.0, 0.0, 0.0, 0.0
         self.levels: list[Any] = []
+        self.followed: list[Any] = []
         vars(self).update(how)
 
     def __call__(self, equation: Any, y: Any, levels: Any, step: float, limit: int) -> Any:
         self.levels.append(levels.copy())
+        self.followed.append((type(equation), y))
         share = (np.arange(len(y)) + 0.5) / len(y)
         times = np.repeat(40.0 - 10 * np.log(share)[:, None], 3, 1)
         times[:, 0] += self.adds
@@ -337,6 +322,27 @@ def law_of(monkeypatch: pytest.MonkeyPatch, **how: Any) -> tuple[ql.EscapeLaw, l
     passing = Passing(**how)
     monkeypatch.setattr("quadlib.escape.passages", passing)
     return ql.escape_law(ql.Task(1, 1), 10**6, 0.1), passing.levels
+
+
+@pytest.mark.parametrize(("p", "p_star", "square"), [(1, 1, 1), (3, 2, 2), (1, 2, 1)])
+def test_what_is_neglected_is_what_is_written(
+    monkeypatch: pytest.MonkeyPatch, p: int, p_star: int, square: int
+) -> None:
+    """Where the excess loss adds nothing; and a quarter of what it adds."""
+    task, N, eta = ql.Task(p, p_star), 10**5, 0.08
+    passing = Passing()
+    monkeypatch.setattr("quadlib.escape.passages", passing)
+    law = ql.escape_law(task, N, eta)
+    expected = 30 * square * eta**2 / (N * law.rate)
+    if p >= p_star:
+        expected += 0.1 / (N * (1 - eta / ql.critical_learning_rate(task)) ** 2)
+    assert law.neglected == pytest.approx(expected, rel=1e-9)
+    if p > 1:
+        return
+    passing.adds = 5.0
+    more = ql.escape_law(task, N, eta)
+    assert more.neglected - expected == pytest.approx(5.0 / (4 * more.mean), rel=1e-3)
+    assert ql.escape_law(task, N, eta, plateau_noise=False).neglected == 0.0
 
 
 @pytest.mark.parametrize(
@@ -359,6 +365,29 @@ def test_a_law_is_trusted_where_it_is_written(
     law, _ = law_of(monkeypatch, **how)
     assert law.trusted is trusted
     assert law.divergence == pytest.approx(how.get("runaway", 0.0), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("task", "constraint", "equation", "trusted"),
+    [
+        (ql.Task(1, 2, UNEQUAL), "free", Block, True),
+        (ql.Task(1, 1), "spherical", Matched, True),
+        (ql.Task(128, 1), "spherical", Matched, False),  # whose full ODE costs more than a second
+    ],
+    ids=str,
+)
+def test_the_full_ode_is_followed_where_units_are_not_matched(
+    monkeypatch: pytest.MonkeyPatch, task: ql.Task, constraint: Any, equation: Any, trusted: bool
+) -> None:
+    passing = Passing()
+    monkeypatch.setattr("quadlib.escape.passages", passing)
+    law = ql.escape_law(task, 10**6, 0.1, constraint)
+    assert law.trusted is trusted
+    kind, y = passing.followed[-1]
+    assert kind is equation
+    if task.p_star == 2:
+        first, second = (y[:, :, 1:3] ** 2).sum(1).mean(0)
+        assert first > 5 * second  # what belongs to the larger T has grown more
 
 
 def test_what_the_average_says_becomes_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
