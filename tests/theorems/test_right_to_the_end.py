@@ -60,7 +60,8 @@ def test_the_components_move_as_the_overlaps_do(constraint: Any, seed: int) -> N
     state = ql.random_overlaps(task, 10, seed, constraint=constraint)
     motion = Components(task, state, 0.1, constraint, True)
     y, dy = motion.start, motion.derivative(0.0, motion.start)
-    (m, *_), (dm, dP, dE) = motion.parts(y), motion.parts(dy)
+    (m, P, _), (dm, dP, dE) = motion.parts(y), motion.parts(dy)
+    assert motion.across(y) == pytest.approx(np.trace(P), rel=1e-13)
     root = np.sqrt(motion.t) * motion.V
     C = np.block([[state.Q, state.M], [state.M.T, task.T]])
     change = mean_change(C, task, 0.1, constraint == "spherical", True)
