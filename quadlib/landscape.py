@@ -45,8 +45,8 @@ class Spectrum:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", read_only(finite_array("values", self.values, 1)))
-        counts = np.array(self.multiplicities, dtype=np.int64)
-        object.__setattr__(self, "multiplicities", read_only(counts))
+        counts = read_only(np.array(self.multiplicities, dtype=np.int64))
+        object.__setattr__(self, "multiplicities", counts)
 
     @property
     def index(self) -> int:
@@ -86,9 +86,8 @@ def hessian_spectrum(task: Task, state: Overlaps | Weights, N: int) -> Spectrum:
     -----
     docs/theory.md (7.1)-(7.3). Inside the span the Hessian splits into small blocks where units
     can be rotated into ones that are orthogonal to the rest: on the plateau, at a solution,
-    wherever Q is a multiple of the identity; there p = 128 takes a fifth of a second. Elsewhere,
-    as at a random start, it is one dense block, whose time grows as the cube of its p (p + p*)
-    rows, 8 s for 4224 of them.
+    wherever Q is a multiple of the identity; there p = 128 takes a fifth of a second. Elsewhere it
+    is one dense block, whose time grows as the cube of its p (p + p*) rows, 8 s for 4224 of them.
 
     Eigenvalues closer to each other, or to zero, than 1e-9 of the largest modulus are one.
     Directions of the span whose variance is rounding are left out: (7.2) depends on its root, so
@@ -253,8 +252,7 @@ def empirical_hessian_operator(weights: Weights, X: ArrayLike) -> LinearOperator
             f"X must have shape (n, N) with n >= 1 samples in rows and N = {N}, got {X.shape}; "
             "pass X.T if it has its samples in columns."
         )
-    fields = weights.W @ X.T / np.sqrt(N)
-    targets = weights.W_star @ X.T / np.sqrt(N)
+    fields, targets = (W @ X.T / np.sqrt(N) for W in (weights.W, weights.W_star))
     error = (fields**2).sum(0) / p - (targets**2).sum(0) / k  # (1.2)
     fields *= 2 / (p * np.sqrt(n))
     error *= 2 / (p * n)
@@ -273,13 +271,10 @@ def _symmetric_operator(p: int, N: int, product: Callable[[Array], Array]) -> Li
     """Operator on flattened (p, N) arrays, from a product of a stack (m, p, N) of them."""
     from scipy.sparse.linalg import LinearOperator
 
-    def matvec(v: Array) -> Array:
-        return product(np.asarray(v).reshape(1, p, N)).ravel()
-
-    def matmat(V: Array) -> Array:
+    def apply(V: Array) -> Array:  # a column, or several
         stack = np.ascontiguousarray(np.asarray(V).T).reshape(-1, p, N)
         return product(stack).reshape(-1, p * N).T
 
     return LinearOperator(
-        (p * N, p * N), matvec=matvec, rmatvec=matvec, matmat=matmat, rmatmat=matmat, dtype=float
+        (p * N, p * N), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=float
     )
