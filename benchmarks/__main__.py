@@ -23,6 +23,7 @@ NAMES = (
     "landscape",
     "startup",
     "bare",
+    "apps",
     "ensemble",
     "peers",
     "moves",

@@ -1,8 +1,12 @@
 """Folders that have been built, and a server for them."""
 
 import os
+import socket
+import subprocess
 import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -45,3 +49,30 @@ def serving(folder: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@contextmanager
+def voila(folder: Path, log: Path) -> Iterator[str]:
+    """The pages of apps in a folder, each with a kernel of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "voila", str(folder / "pages"), "--no-browser"]
+    command += [f"--port={port}", "--template=quadlib", "--Voila.ip=127.0.0.1"]
+    with log.open("w") as file:
+        environment = os.environ | {"JUPYTER_PATH": str(folder / "share")}
+        server = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/static/", timeout=5)
+                break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                assert server.poll() is None, log.read_text()
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)

@@ -1,17 +1,12 @@
 """Voilà: each explorer on a page, moved by keyboard, asking no other host."""
 
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sites import APPS, built
+from sites import APPS, built, voila
 
 import quadlib as ql
 
@@ -19,30 +14,8 @@ import quadlib as ql
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip("voila")
-    folder = built(APPS)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "voila", str(folder / "pages"), "--no-browser"]
-    command += [f"--port={port}", "--template=quadlib", "--Voila.ip=127.0.0.1"]
-    log = tmp_path_factory.mktemp("voila") / "log"
-    with log.open("w") as file:
-        environment = os.environ | {"JUPYTER_PATH": str(folder / "share")}
-        server = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/static/", timeout=5)
-                break
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                assert server.poll() is None, log.read_text()
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(30)
+    with voila(built(APPS), tmp_path_factory.mktemp("voila") / "log") as address:
+        yield address
 
 
 def test_there_is_a_page_for_every_explorer() -> None:
