@@ -74,11 +74,12 @@ def shoot(name: str, folder: Path) -> int:
     for old in home.iterdir():
         old.unlink()
     explorer = getattr(explorers, name)()
-    explorer.pause, explorer.seconds = 0.0, 0.2  # fewer runs make a histogram too
+    explorer.pause = 0.0
     large = explorer.live.png
     explorer.live.png = lambda scale=1: large(scale) if scale > 1 else b""  # the small go unseen
     explorer.update()
     rest = photograph(explorer, home / "rest.webp")
+    explorer.seconds = 0.5  # fewer runs make a histogram too
     shown = []
     for key, control in explorer.controls.items():
         button = isinstance(control, ipywidgets.Button)

@@ -36,7 +36,7 @@ _COLUMNS = ("α", "loss of the ODE", "‖M‖ of the ODE")
 class Escape(Explorer):
     """Loss and ‖M‖ of the ODE and of SGD, and the histogram of escape times against the law."""
 
-    seconds: ClassVar[float] = 2.0  # after which no more runs are begun
+    seconds: ClassVar[float] = 2.0  # of the processor, after which no more runs are begun
 
     def build(self) -> dict[str, Any]:
         """Loss over ‖M‖ on the left, escape times on the right."""
@@ -128,14 +128,14 @@ class Escape(Explorer):
                     warning=caption.warning or doubts(law),
                 )
                 yield partial(self.show_law, law, bare, caption)
-        done, begun = 0, time.monotonic()
+        done, begun = 0, time.process_time()
         for more in _RUNS if law else _RUNS[:1]:  # a histogram needs the law's limits
             batch = now.runs(more, done)
             yield from advance(batch)
             done += len(batch.state)
             yield partial(self.show_runs, now, batch, caption, law)
             # the next is as long as all before
-            if time.monotonic() - begun > if_compiled(self.seconds, 0.3):
+            if time.process_time() - begun > if_compiled(self.seconds, 0.3):
                 break
 
     def show_law(self, law: EscapeLaw, bare: EscapeLaw, caption: Caption) -> Caption:
