@@ -189,6 +189,28 @@ def test_before_the_first_step_nothing_is_done(method: Any) -> None:
     assert together.active
 
 
+@pytest.mark.parametrize("kind", ["compiled", "numpy"])
+@pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion"])
+def test_a_call_ends_when_its_time_is_over_or_all_is_done(
+    monkeypatch: pytest.MonkeyPatch, method: Any, kind: str
+) -> None:
+    """In no time sixteen steps are done, some of which may only draw."""
+    for name in ("together", "weights") if kind == "numpy" else ():
+        other = importlib.import_module(f"quadlib.dynamics.{name}")
+        monkeypatch.setattr(other, "numba_found", lambda: False)
+    alpha = np.array([2.0]) if method == "weights" else np.array([20.0])
+    how: Any = dict(eta=0.1, alpha=alpha, N=50, method=method)
+    draw = starter(ONE, None, 50, method, "free", 1.0)
+    together = Together(ONE, draw, [np.random.default_rng(0)], **how)
+    assert together.advance(0.0)
+    if method == "diffusion":
+        assert 0 < together.done[0] < 10.0
+    else:
+        assert 15 <= 50 * together.done[0] <= 16
+    assert not together.advance(1e9)
+    np.testing.assert_allclose(together.done, alpha, rtol=1e-12)
+
+
 def test_a_step_may_be_as_short_as_a_sample() -> None:
     how: Any = dict(eta=0.1, alpha=0.5, N=64, rng=0, method="diffusion")
     assert len(ql.simulate(NOISY, None, step=1 / 64, **how).alpha) == 201

@@ -162,25 +162,6 @@ def test_a_diffusion_that_leaves_the_possible_states_is_refused(
         finish(runs)
 
 
-@pytest.mark.parametrize("kind", ["compiled", "numpy"])
-@pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion"])
-def test_a_call_ends_when_its_time_is_over_or_all_is_done(
-    request: pytest.FixtureRequest, method: Any, kind: str
-) -> None:
-    """In no time sixteen steps are done, some of which may only draw."""
-    if kind == "numpy":
-        request.getfixturevalue("without_numba")
-    alpha = np.array([2.0]) if method == "weights" else np.array([20.0])
-    runs = engine(ONE, 50, 0.1, "free", method, alpha=alpha, runs=1)
-    assert runs.advance(0.0)
-    if method == "diffusion":
-        assert 0 < runs.done[0] < 10.0
-    else:
-        assert 15 <= 50 * runs.done[0] <= 16
-    assert not runs.advance(1e9)
-    np.testing.assert_allclose(runs.done, alpha, rtol=1e-12)
-
-
 def test_a_level_is_looked_for_at_each_sample_until_the_last_time() -> None:
     how: Any = dict(alpha=np.array([1.0, 5.0]), level=1.6)
     found = finish(engine(ONE, 100, 0.1, "free", "overlaps", **how)).passage
