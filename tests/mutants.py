@@ -87,7 +87,7 @@ SWAPS = {
 }  # fmt: skip
 NAMES = ["min max", "minimum maximum", "any all", "argmin argmax", "zeros ones", "floor ceil"]
 OTHER_NAME = {a: b for pair in NAMES for a, b in (pair.split(), pair.split()[::-1])}
-SECONDS = 3.0
+SECONDS = 2.0
 """Of the processor: so much of its tests is run for a change."""
 
 

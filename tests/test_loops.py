@@ -19,7 +19,7 @@ FULL_T = [[1.0, 0.4], [0.4, 0.7]]
 ALPHA = np.array([0.0, 0.1, 0.3, 0.3001, 1.2])
 LONG = np.arange(101) * 0.15
 NOISY = ql.Task(3, 2, FULL_T, 0.3)
-ONE = ql.Task(1, 1)
+ONE, FAINT = ql.Task(1, 1), ql.Task(2, 2, None, 0.1)
 
 
 def runs(
@@ -55,7 +55,7 @@ def runs(
         (ql.Task(1, 1, None, 1e14), "diffusion", 60, 0.8, {}),
         # which pass a level: on the way, at the start, never
         *[
-            (ql.Task(2, 2), method, N, 0.1, {"level": level, "window": 0.15, "alpha": LONG})
+            (FAINT, method, N, 0.1, {"level": level, "window": 0.15, "alpha": LONG})
             for method, N in (("weights", 20), ("overlaps", 20), ("diffusion", 100))
             for level in (0.7, 100.0, 0.0)
         ],
