@@ -247,7 +247,7 @@ def escape_law_in_pieces(
     else:
         found = yield from run(matched, S.values(chosen), more[chosen], limit)
     escaped = np.isfinite(found.times[:, 0])
-    if escaped.mean() < 0.5:
+    if escaped.mean() < 0.5 or not np.ptp(found.times[escaped, 0]):
         raise refuse()
     finish = found.times[escaped]
     law = average(rate * finish[:, 0], known[chosen][escaped], known, entries)
