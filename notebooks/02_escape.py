@@ -522,7 +522,7 @@ def bound(p, k):
 def runaway(p, k):
     """The learning rate from which on the ODE runs away from Q = 0.01 I, M = 0."""
     low, high = 0.0, 1.0
-    while high - low > 3e-3 * high:
+    while high - low > 5e-3 * high:
         eta = (low + high) / 2
         try:
             start = ql.Overlaps(0.01 * np.eye(p), np.zeros((p, k)))

@@ -381,7 +381,7 @@ print(f"theory: −0.5, −0.5 and −1/2 − p*/(p + 2) = {number(-1 / 2 - 2 / 
 # First p = 2, p\* = 1: runs of SGD from one and the same start.
 
 # %%
-N, eta, RUNS = 10**6, 0.05, ql.if_compiled(1000, 200)
+N, eta, RUNS = 10**6, 0.05, ql.if_compiled(600, 200)
 one = ql.Overlaps(np.eye(2), np.sqrt(2 / N) * np.array([[0.8], [0.6]]))
 alpha = np.linspace(0, 70, 71)
 runs = ql.ensemble(

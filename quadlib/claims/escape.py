@@ -32,7 +32,7 @@ def on_plateau(effort: Effort) -> Iterator[Finding]:
         yield m.of_sample(name, level.loss, rest.loss[:, 0], 0.003, "chain", flow.loss)
         N, end, M = 10**4, 3.0, np.full((p, 2), 0.02)
         start = Overlaps(level.q * np.eye(p), M)
-        grown = m.sgd(task, eta, N, 130 * more, 6, alpha=[end], start=start)
+        grown = m.sgd(task, eta, N, 60 * more, 6, alpha=[end], start=start)
         gain, error = m.mean((grown.M[:, 0] * M).sum((1, 2)) / (M**2).sum())
         yield Finding(
             f"growth rate of ⟨M⟩, {m.where(task, eta, N)} (rival: 4η/p*)", level.escape_rate,
@@ -60,13 +60,13 @@ def law_of_escape(effort: Effort) -> Iterator[Finding]:
     and spread of its time.
     """
     cases: tuple[tuple[int, int, int, int, Constraint], ...] = (
-        (2, 2, 1000, 600, "free"), (2, 2, 1000, 800, "spherical"), (8, 4, 2000, 140, "free"),
-        (4, 2, 10**12, 300, "free"),
+        (2, 2, 1000, 300, "free"), (2, 2, 1000, 800, "spherical"), (4, 2, 10**12, 200, "free"),
+        (8, 4, 2000, 160, "free"),
     )  # fmt: skip
-    for p, k, N, runs, constraint in cases:
+    for p, k, N, runs, constraint in cases[: 4 if effort == "full" else 3]:
         task, eta = Task(p, k), 0.1
         law = escape_law(task, N, eta, constraint)
-        times = m.escapes(task, eta, N, runs * m.repeated(effort, 5), 9, constraint=constraint)
+        times = m.escapes(task, eta, N, runs * m.repeated(effort, 6), 9, constraint=constraint)
         name, slow = f"escape time, {m.where(task, eta, N)}, {constraint}", law.rate * k / (4 * eta)
         rival = "(rival: growth at 4η/p*)"
         yield m.of_sample(f"mean {name} {rival}", law.mean, times, 0.01, m.by(N), slow * law.mean)
@@ -80,9 +80,8 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
     earlier, at any N, and the law without it is rejected.
     """
     task = Task(4, 2)
-    for eta, alpha, N, runs in (
-        (0.2, 6.0, 10**4, 320), (0.1, 30.0, 10**10, 900), (0.05, 40.0, 10**10, 2600),
-    ):  # fmt: skip
+    cases = ((0.2, 6.0, 10**4, 320), (0.1, 30.0, 10**10, 900), (0.05, 40.0, 10**10, 2600))
+    for eta, alpha, N, runs in cases[: 3 if effort == "full" else 2]:
         # v_eff from the size of M while it is small
         start = Overlaps(np.eye(4), np.full((4, 2), 1e-9))
         ode = integrate(task, start, eta=eta, alpha=[alpha], rtol=1e-10)
@@ -99,11 +98,11 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
 def logarithm(effort: Effort) -> Iterator[Finding]:
     """The mean escape time grows as (p*/8η) ln N at small η, its spread does not grow."""
     cases: tuple[tuple[int, float, int, int, int, Method], ...] = (
-        (1, 0.1, 300, 30_000, 100, "chain"), (2, 0.1, 300, 10_000, 110, "chain"),
-        (2, 0.1, 10**4, 10**12, 900, "diffusion"), (2, 0.005, 10**4, 10**12, 40, "diffusion"),
+        (1, 0.1, 300, 30_000, 30, "chain"), (2, 0.1, 300, 10_000, 50, "chain"),
+        (1, 0.1, 10**4, 10**12, 400, "diffusion"), (2, 0.005, 10**4, 10**12, 30, "diffusion"),
     )  # fmt: skip
     for k, eta, small, large, runs, how in cases:
-        task, runs = Task(4, k), runs * m.repeated(effort, 5)
+        task, runs = Task(4, k), runs * m.repeated(effort)
         # At small η 2r is 8η/p*
         rate = plateau(task, eta).escape_rate if eta > 0.01 else 4 * eta / k
         low, high = (m.escapes(task, eta, N, runs, 7, method=how) for N in (small, large))

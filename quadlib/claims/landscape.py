@@ -105,7 +105,7 @@ def quartic(effort: Effort) -> Iterator[Finding]:
 @claim("sampled")
 def sampled(effort: Effort) -> Iterator[Finding]:
     """Given n samples, outliers of the Hessian approach the population's as N/n."""
-    task, N, seeds = Task(1, 1), 200, 200 if effort == "full" else 30
+    task, N, seeds = Task(1, 1), 200, 200 if effort == "full" else 24
     found = np.empty((seeds, 2, 3))
     for seed, i in np.ndindex(seeds, 2):
         rng = np.random.default_rng((seed, i))

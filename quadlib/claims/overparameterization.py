@@ -41,11 +41,12 @@ def C2(effort: Effort) -> Iterator[Finding]:
     """The loss leaves the plateau as L_plateau − L = A e^{2rα}: 2r is 8η/p* for every p to first
     order in η; overparameterization changes A, and so only modestly the escape.
     """
-    more, small_N, large_N = repeated(effort, 7), 10**4, 10**10
-    cases = [(p, small_N, runs) for p, runs in ((4, 80), (2, 160), (8, 40))]
-    cases += [(p, large_N, runs) for p, runs in ((2, 160), (8, 80), (32, 60))]
+    more, small_N, large_N = repeated(effort), 10**4, 10**10
+    cases = [(p, small_N, runs) for p, runs in ((2, 100), (8, 40))]
+    cases += [(p, large_N, runs) for p, runs in ((2, 100), (8, 40), (32, 20))]
     if more > 1:
-        cases += [(16, small_N, 50), (32, small_N, 50), (4, large_N, 200), (16, large_N, 100)]
+        cases += [(4, small_N, 90), (16, small_N, 40), (32, small_N, 40)]
+        cases += [(4, large_N, 160), (16, large_N, 80)]
     at_p_star = _scale(_K)
     for p, N, runs in cases:
         # SGD from random starts, before M feeds back on itself
@@ -86,9 +87,9 @@ def _offset(p: int, eta: float) -> float:
 def prefactor(effort: Effort) -> Iterator[Finding]:
     """At fixed p* the escape times of all p collapse: 2r⟨α_esc⟩ = ln N + b(p), b predicted."""
     eta, more = 0.1, repeated(effort, 5)
-    cases = [(2, 3000, 240), (4, 3000, 460), (8, 10**11, 1000)]
+    cases = [(2, 3000, 240), (4, 10**11, 600)]
     if more > 1:
-        cases += [(8, 3000, 600), (16, 10**11, 600)]
+        cases += [(4, 3000, 600), (8, 3000, 600), (8, 10**11, 1000), (16, 10**11, 600)]
     for p, N, runs in cases:
         task = Task(p, _K)
         rate = 2 * plateau(task, eta).escape_rate
@@ -156,8 +157,8 @@ def critical(effort: Effort) -> Iterator[Finding]:
 @claim("sphere")
 def spherical(effort: Effort) -> Iterator[Finding]:
     """Fixed norms raise the plateau to 1/p + 1/p*, and leave the logarithm of N."""
-    for p, N in ((2, 3000), (4, 10**10)):
-        task, eta, runs = Task(p, _K), 0.1, 300 * repeated(effort)
+    for p, N, runs in ((2, 3000, 250), (4, 10**10, 360)):
+        task, eta, runs = Task(p, _K), 0.1, runs * repeated(effort)
         law, free = escape_law(task, N, eta, "spherical"), escape_law(task, N, eta)
         times = escapes(task, eta, N, runs, 13, constraint="spherical")
         name = f"⟨α_esc⟩, {where(task, eta, N)} (rival: free norms)"
