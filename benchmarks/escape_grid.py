@@ -198,7 +198,7 @@ def page(result: dict[str, Any]) -> str:
         "within 2 % and 4 standard errors of that of the runs, and its standard deviation within",
         f"10 % and 4 standard errors. Cells of which {FEWEST_RUNS} runs cost more than {SECONDS:g}",
         "seconds were passed over: large N with large p or small η, where the law is at its best.",
-        f"N = 1e5 has {LARGE} cells of its own, p to 4, η from .3 of the last plateau, and",
+        f"N = 10⁵ has {LARGE} cells of its own, p to 4, η from .3 of the last plateau, and",
         f"{FEWEST_RUNS} runs each.",
         "",
         f"{cells} cells. In {refused} the law refuses, since as N → ∞ there is no escape. It is",

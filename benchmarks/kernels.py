@@ -25,6 +25,7 @@ from quadlib.dynamics.diffusion import Diffusion
 from quadlib.dynamics.overlaps import OverlapChain
 from quadlib.dynamics.record import Record
 from quadlib.dynamics.weights import LiteralSGD
+from quadlib.notation import number
 
 SIZES = {(1, 1): 2.0, (4, 2): 2.0, (8, 4): 2.4}
 GOAL_WEIGHTS, GOAL_DIFFUSION_US, GOAL_RUNS_S = 1.4, 2.0, 60.0
@@ -184,9 +185,9 @@ def table(result: dict[str, Any]) -> list[Row]:
     same = result["same_cost"]["ratio"]
     rows.append(
         Row(
-            "overlap chain, N = 10^8 over N = 10^4",
+            "overlap chain, N = 10⁸ over N = 10⁴",
             "within 10 %",
-            f"{100 * (same - 1):+.1f} %",
+            f"{number(100 * (same - 1), 2)} %",
             abs(same - 1) <= 0.1,
         )
     )
@@ -223,7 +224,7 @@ def table(result: dict[str, Any]) -> list[Row]:
     found = result["passages"]
     rows.append(
         Row(
-            "`escape_times` at (4, 2), η = 0.05, N = 10^4, over `ensemble` to mean + 10 std",
+            "`escape_times` at (4, 2), η = 0.05, N = 10⁴, over `ensemble` to mean + 10 std",
             f"≤ {GOAL_PASSAGES:g} ×",
             f"{found['ratio']:.2f} ×",
             found["ratio"] <= GOAL_PASSAGES,
@@ -241,7 +242,7 @@ def table(result: dict[str, Any]) -> list[Row]:
     seconds = result["run"]["ten_thousand_s"]
     rows.append(
         Row(
-            "10^4 runs at N = 10^12 on one core",
+            "10⁴ runs at N = 10¹² on one core",
             "< 60 s",
             f"{seconds:.0f} s (from {result['run']['runs']} runs)",
             seconds < GOAL_RUNS_S,

@@ -95,7 +95,7 @@ def table(result: dict[str, Any]) -> list[Row]:
     ratios = [row["ratio"] for row in result["empirical"]]
     return [
         Row(
-            "`hessian_spectrum` at p = 8, p* = 4, N = 12 … 10^12",
+            "`hessian_spectrum` at p = 8, p* = 4, N = 12 … 10¹²",
             f"< {GOAL_MS:g} ms",
             f"{min(row['ms'] for row in spectra):.1f} … {slowest:.1f} ms",
             slowest < GOAL_MS,

@@ -113,5 +113,5 @@ def table(result: dict[str, Any]) -> list[Row]:
             big["s"] < GOAL_LARGE_S,
             "products of 72 × 72 matrices",
         ),
-        Row("`gradient_flow` up to α = 10^6", "< 2 s", f"{flow_s:.2f} s", flow_s < 2.0),
+        Row("`gradient_flow` up to α = 10⁶", "< 2 s", f"{flow_s:.2f} s", flow_s < 2.0),
     ]

@@ -89,7 +89,7 @@ def past_eta_c(effort: Effort) -> Iterator[Finding]:
 
 @claim("any-N")
 def any_N(effort: Effort) -> Iterator[Finding]:
-    """One law of the escape time holds from N = 1e3 to 1e12."""
+    """One law of the escape time holds from N = 10³ to 10¹²."""
     task, eta = Task(4, 2), 0.1
     for N, runs in ((10**3, 200), (4000, 160), (10**6, 100), (10**12, 100)):
         law = ql.escape_law(task, N, eta)

@@ -8,6 +8,7 @@ import numpy as np
 from quadlib import Overlaps, Task, Weights, hessian_spectrum, loss, plateau
 from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import of_sample, repeated, sgd, where
+from quadlib.notation import number
 from quadlib.shapes import Array
 
 __all__ = ["C5", "multiplicities", "quartic", "sampled"]
@@ -32,7 +33,7 @@ def C5(effort: Effort) -> Iterator[Finding]:
     task, eta = Task(4, 2), 0.02
     for N in (10**4, 10**12):
         stuck, solved = (hessian_spectrum(task, state(task), N) for state in (_plateau, _solution))
-        name = f"p = 4, p* = 2, N = {N:.0e}"
+        name = f"p = 4, p* = 2, N = {number(N)}"
         yield Finding(f"index of the plateau, {name} (rival: one)", 8, stuck.index, rival=1)
         yield Finding(f"index of a solution, {name} (rival: as before)", 0, solved.index, rival=8)
     name = "lowest eigenvalue of the plateau (rival: −4/p*)"
@@ -68,7 +69,7 @@ def multiplicities(effort: Effort) -> Iterator[Finding]:
             counts = found.multiplicities.tolist() == [form[value] for value in values]
             wrong += not (counts and np.allclose(found.values, values))
             count += 1
-    name = f"spectra unlike the closed form, of {count} with p, p* ≤ {largest} and N up to 1e12"
+    name = f"spectra unlike the closed form, of {count} with p, p* ≤ {largest} and N up to 10¹²"
     yield Finding(name, 0, wrong)
     flat = hessian_spectrum(Task(4, 2), _solution(Task(4, 2)), 1000).nullity
     name = "flat directions of a solution, p = 4, p* = 2, N = 1000 (rival: the manifold's)"
