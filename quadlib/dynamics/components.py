@@ -167,8 +167,8 @@ class Components:
         return self.joined(m, P, E)
 
     def across(self, y: Array) -> float:
-        """The trace of P."""
-        return float(y[self.k : self.end : self.shape[1] + 1].sum())
+        """The trace of P, which rounding can make negative at the end."""
+        return abs(float(y[self.k : self.end : self.shape[1] + 1].sum()))
 
     def norm(self, y: Array) -> float:
         """The trace of Q, of each independent unit once."""
