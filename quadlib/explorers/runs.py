@@ -159,7 +159,7 @@ def how(runs: Together) -> str:
     """Return what a picture says of how runs are drawn, and of what is missing."""
     way = "sample by sample" if runs.method == "overlaps" else "by the diffusion"
     less = [f"{len(runs.state)} of {runs.asked} drawn"] * (len(runs.state) < runs.asked)
-    less += [f"to α = {number(runs.done.max())}"] * if_compiled(False, runs.active)
+    less += [f"to α = {number(max(runs.done))}"] * if_compiled(False, runs.active)
     return f"{way}; {', '.join(less)}: no compiled loops here" if less else way
 
 
