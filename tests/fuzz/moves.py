@@ -12,13 +12,15 @@ from quadlib import explorers
 
 @cache
 def hasty(name: str) -> Any:
-    """An explorer that draws at once."""
+    """An explorer that draws at once, at rest: Hypothesis minds who draws random numbers beside it."""
 
     class Hasty(getattr(explorers, name)):  # type: ignore[misc]
         pause = 0.0
         seconds = 0.05  # of runs, in the escape
 
-    return Hasty()
+    made = Hasty()
+    made.finish()
+    return made
 
 
 def _values(control: Any) -> Any:
