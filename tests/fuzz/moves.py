@@ -12,7 +12,7 @@ from quadlib import explorers
 
 @cache
 def hasty(name: str) -> Any:
-    """An explorer that draws at once, at rest: Hypothesis minds who draws random numbers beside it."""
+    """An explorer that draws at once, at rest: Hypothesis minds random numbers of other threads."""
 
     class Hasty(getattr(explorers, name)):  # type: ignore[misc]
         pause = 0.0
