@@ -2,7 +2,6 @@
 
 import importlib
 import math
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,10 @@ import pytest
 from scipy.special import digamma, polygamma
 
 import quadlib as ql
+from quadlib.dynamics.progress import to_the_end
 from quadlib.escape.average import average, matrices, of_matrices, of_spectra, spectra
 
 DRAWS = 2048
-
-
-def end(pieces: Generator[None, None, Any]) -> Any:
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as stop:
-            return stop.value
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +28,7 @@ def assert_mean(values: Any, mean: float, std: float) -> None:
 @pytest.mark.parametrize(("p", "k"), [(1, 1), (4, 2), (3, 5), (3, 3), (20, 9)])
 def test_spectra_are_those_of_gaussian_matrices(p: int, k: int) -> None:
     """Mean of |G|² and of its square, of ln det GGᵀ, and independence of the numbers beside."""
-    found, e, longer = end(spectra(p, k, DRAWS, True)), min(p, k), max(p, k)
+    found, e, longer = to_the_end(spectra(p, k, DRAWS, True)), min(p, k), max(p, k)
     values, n = found.values(), p * k
     square, det = (values**2).sum(1), 2 * np.log(values).sum(1)
     np.testing.assert_allclose(square, found.diagonal.sum(1) + found.beside.sum(1), rtol=1e-12)
@@ -54,12 +46,12 @@ def test_spectra_are_those_of_gaussian_matrices(p: int, k: int) -> None:
     np.testing.assert_array_equal(found.values(some), values[some])
     with pytest.raises(ValueError, match="read-only"):
         found.diagonal[0] = 0.0
-    assert end(spectra(p, k, DRAWS, True)) is found
+    assert to_the_end(spectra(p, k, DRAWS, True)) is found
 
 
 @pytest.mark.parametrize(("p", "k"), [(4, 2), (2, 3)])
 def test_for_unequal_teachers_the_diagonal_of_R_is_drawn(p: int, k: int) -> None:
-    found, freedom = end(spectra(p, k, DRAWS, False)), p - np.arange(min(p, k))
+    found, freedom = to_the_end(spectra(p, k, DRAWS, False)), p - np.arange(min(p, k))
     np.testing.assert_array_equal(found.values() ** 2, np.sqrt(found.diagonal) ** 2)
     for squares, f in zip(found.diagonal.T, freedom, strict=True):
         assert_mean(squares, f, math.sqrt(2 * f))
@@ -68,18 +60,18 @@ def test_for_unequal_teachers_the_diagonal_of_R_is_drawn(p: int, k: int) -> None
 
 
 def test_spectra_of_sixteen_kinds_are_kept() -> None:
-    kinds = [end(spectra(p, 1, 8, True)) for p in range(1, 17)]
-    assert end(spectra(1, 1, 8, True)) is kinds[0]
-    kinds.append(end(spectra(17, 1, 8, True)))
-    assert end(spectra(17, 1, 8, True)) is kinds[16]
-    assert end(spectra(1, 1, 8, True)) is not kinds[0]
+    kinds = [to_the_end(spectra(p, 1, 8, True)) for p in range(1, 17)]
+    assert to_the_end(spectra(1, 1, 8, True)) is kinds[0]
+    kinds.append(to_the_end(spectra(17, 1, 8, True)))
+    assert to_the_end(spectra(17, 1, 8, True)) is kinds[16]
+    assert to_the_end(spectra(1, 1, 8, True)) is not kinds[0]
 
 
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize(("p", "k"), [(4, 2), (2, 3), (3, 3)])
 def test_matrices_are_gaussian_or_their_R(p: int, k: int, whole: bool) -> None:
     """Of GᵀG the mean and the second moment, of which the QR decomposition knows all."""
-    G, more = end(matrices(p, k, DRAWS, whole))
+    G, more = to_the_end(matrices(p, k, DRAWS, whole))
     assert G.shape == (DRAWS, p if whole else min(p, k), k)
     GG = G.swapaxes(1, 2) @ G
     for i in range(k):
@@ -116,7 +108,7 @@ def test_what_is_not_known_of_a_start_adds_to_the_variance_and_to_the_errors() -
 @pytest.mark.parametrize(("p", "k", "alike"), [(1, 2, True), (4, 3, True), (4, 3, False)])
 def test_what_is_known_of_a_spectrum(p: int, k: int, alike: bool) -> None:
     """Determinants of the bidiagonal matrix itself."""
-    found, e = end(spectra(p, k, 16, alike)), min(p, k)
+    found, e = to_the_end(spectra(p, k, 16, alike)), min(p, k)
     x = np.exp(np.random.default_rng(0).standard_normal((e, 2)))
     known = of_spectra(found, x)
     assert known.shape == (16, 1 if e == 1 else 4)
@@ -136,7 +128,7 @@ def test_what_is_known_of_a_matrix(p: int, k: int) -> None:
     G, grown = rng.standard_normal((8, p, k)), np.exp(rng.standard_normal((2, k)))
     G[:, range(min(p, k)), range(min(p, k))] **= 2  # as in a QR decomposition positive
     t, e = np.array([0.7, 0.3, 0.2])[:k], min(p, k)
-    free, sphere = (end(of_matrices(G, grown, t, whole)) for whole in (False, True))
+    free, sphere = (to_the_end(of_matrices(G, grown, t, whole)) for whole in (False, True))
     for i, g in enumerate(G):
         length = math.log(np.linalg.norm(g))
         dets = [np.log1p(np.linalg.svd(g * a)[1] ** 2).sum() for a in grown]

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy.integrate import quad
 from scipy.special import digamma, polygamma
 
 import quadlib as ql
+from quadlib.dynamics.progress import to_the_end
 from quadlib.escape.average import Average
 from quadlib.escape.finite import FiniteSize, _sample
 from quadlib.escape.linear import LinearStage, effective_variance
@@ -18,14 +18,6 @@ from quadlib.escape.passage import Block, Passages, passages
 from quadlib.thresholds import Matched
 
 UNEQUAL = [1.5, 0.5]
-
-
-def end(pieces: Generator[None, None, Passages]) -> Passages:
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as stop:
-            return stop.value
 
 
 @pytest.mark.parametrize(
@@ -58,7 +50,7 @@ def test_levels_are_passed_when_the_ode_passes_them(p: int, constraint: Any) -> 
     block, levels = Block(task, eta, constraint, e), level.loss * np.array([0.5, 0.9, 0.3])
     M = 0.1 * np.random.default_rng(3).standard_normal((2, 2, 2))
     y = block.start(np.full(2, level.q), M)
-    found = end(passages(block, y, levels, 0.25, 4000))
+    found = to_the_end(passages(block, y, levels, 0.25, 4000))
     assert not found.runaway.any()
     for times, m in zip(found.times, M, strict=True):
         state = ql.Overlaps(level.q * np.eye(p), np.pad(m, ((0, p - e), (0, 0))))
@@ -75,14 +67,14 @@ def test_rows_at_rest_run_away_or_pass_at_the_start() -> None:
     task = ql.Task(2, 1)
     equation, level = Matched(task, 0.1), ql.plateau(task, 0.1)
     rest = equation.start(np.full(2, level.q), np.zeros((2, 1)))
-    found = end(passages(equation, rest, np.array([level.loss / 2]), 0.1, 10**9))
+    found = to_the_end(passages(equation, rest, np.array([level.loss / 2]), 0.1, 10**9))
     assert np.isinf(found.times).all()
     assert not found.runaway.any()
     one_at_rest = equation.start(np.full(2, level.q), np.array([[0.0], [0.1]]))
-    found = end(passages(equation, one_at_rest, np.array([level.loss / 2]), 0.1, 10**9))
+    found = to_the_end(passages(equation, one_at_rest, np.array([level.loss / 2]), 0.1, 10**9))
     np.testing.assert_array_equal(np.isfinite(found.times), [[False], [True]])
     start = equation.start(np.array([level.q, 9.0]), np.zeros((2, 1)))
-    found = end(passages(equation, start, np.array([1.01, 0.5]) * level.loss, 0.1, 10**9))
+    found = to_the_end(passages(equation, start, np.array([1.01, 0.5]) * level.loss, 0.1, 10**9))
     np.testing.assert_array_equal(found.times, [[0.0, math.inf], [math.inf, math.inf]])
     np.testing.assert_array_equal(found.runaway, [False, True])
 
