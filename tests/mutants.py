@@ -4,8 +4,9 @@ A sign is turned, a comparison negated or moved to its border, a number doubled,
 negated, a least made a greatest, a statement left out. Each change is tried on the tests that
 reach its line, those first that are quick or have noticed much, up to some seconds of them, in a
 process that is forked when all have passed; a failure, a crash, or ten times the time of a test
-kills it. Survivors are printed, and those that cannot be told from the original are explained in
-CONTRIBUTING.md.
+kills it. What survives is printed as a line of tests/survivors.txt: the module, the change, and the
+line of code with ^ before its place, after a ? for the reason, which is a word CONTRIBUTING.md
+explains. What has a reason there is not tried again, and reasons for no change are printed.
 
     python -m tests.mutants                    every change of every module
     python -m tests.mutants task plateau       of two
@@ -27,6 +28,7 @@ import resource
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -87,6 +89,7 @@ SWAPS = {
 }  # fmt: skip
 NAMES = ["min max", "minimum maximum", "any all", "argmin argmax", "zeros ones", "floor ceil"]
 OTHER_NAME = {a: b for pair in NAMES for a, b in (pair.split(), pair.split()[::-1])}
+SURVIVORS = Path(__file__).with_name("survivors.txt")
 SECONDS = 2.0
 """Of the processor: so much of its tests is run for a change."""
 
@@ -116,6 +119,13 @@ class Change(NamedTuple):
             return compile(ast.fix_missing_locations(tree), name, "exec")
         finally:
             self.put(self.old)
+
+    def place(self, lines: list[str]) -> str:
+        """The line of code, ^ before what is changed."""
+        line = lines[self.old.lineno - 1].encode()
+        return (
+            f"{line[: self.old.col_offset].decode()}^{line[self.old.col_offset :].decode()}".strip()
+        )
 
     def __str__(self) -> str:
         old, new = (
@@ -283,10 +293,22 @@ class Mutation:
         tree = ast.parse("\n".join(lines))
         every = list(changes(tree))
         chosen = sorted(random.Random(0).sample(range(len(every)), min(self.most, len(every))))
-        survivors = 0
+        entries = [
+            line.split("\t", 1) for line in SURVIVORS.read_text(encoding="utf-8").splitlines()
+        ]
+        explained = Counter(rest for _, rest in entries if rest.startswith(f"{self.name}\t"))
+        called = [f"{self.name}\t{change}\t{change.place(lines)}" for change in every]
+        alike = Counter(called)
+        for entry in (explained - alike).elements():
+            print(f"no such change: {entry}", file=self.out, flush=True)
+        known = new = 0
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         for number in chosen:
             change, first = every[number], every[number].lines[0]
+            entry = called[number]
+            if alike[entry] <= explained[entry]:
+                known += 1
+                continue
             around = [f for f in functions if f.lineno <= first <= (f.end_lineno or 0)]
             on = set(change.lines)
             if around and first < around[-1].body[0].lineno:  # a default, used where it is called
@@ -300,13 +322,15 @@ class Mutation:
             if 0 < found <= len(items):
                 name = items[found - 1].nodeid
                 value[name] += 1 / (0.001 + took[name])
-            if found == 0:
-                survivors += 1
-                where = f"{self.name}.py:{first}"
-                print(f"{where}: {change}   [{len(items)} tests]", file=self.out, flush=True)
+            if found == 0 and explained[entry]:  # one of several that look the same
+                explained[entry] -= 1
+                known += 1
+            elif found == 0:
+                new += 1
+                print(f"?\t{entry}", file=self.out, flush=True)
         print(
-            f"{self.name}: {len(chosen)} of {len(every)} changes, {survivors} survive "
-            f"({processor() - begun:.0f} s)",
+            f"{self.name}: {len(chosen)} of {len(every)} changes, {len(chosen) - known - new} "
+            f"noticed, {known} explained, {new} not ({processor() - begun:.0f} s)",
             file=self.out,
             flush=True,
         )

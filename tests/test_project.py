@@ -230,3 +230,9 @@ def test_cited_equations_exist() -> None:
             comment = line.partition("# ")[2] if "# (" in line else ""
             for cited in number.findall(after + comment):
                 assert cited in known, f"{path}:{row + 1} cites ({cited})"
+
+
+def test_reasons_of_survivors_are_explained() -> None:
+    explained = re.findall(r"^- \*\*(\w+)\*\*", read(ROOT / "CONTRIBUTING.md"), re.M)
+    entries = [line.split("\t") for line in read(ROOT / "tests" / "survivors.txt").splitlines()]
+    assert {reason for reason, _, _, _ in entries} <= set(explained)
