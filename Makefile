@@ -31,6 +31,8 @@ PY := $(VENV)/bin/python
 pip = $(if $(UV),VIRTUAL_ENV=$(1) $(UV) pip,$(1)/bin/python -m pip) install --quiet
 INSTALL := $(call pip,$(VENV)) --constraint constraints.txt
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+# One more, since a browser and a kernel wait and leave their core to another
+WORKERS = $(shell expr $(CORES) + 1)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Shapes are checked at run time in these; the loops that numba compiles cannot be
 comma := ,
@@ -48,14 +50,14 @@ lab: $(VENV)/.lab
 	$(PY) -m jupyterlab $(ROOT_FLAG) --config=.jupyter/jupyter_server_config.py $(LAB_FLAGS)
 
 test: lint
-	$(ONE_THREAD) $(PY) -m pytest -n $(CORES) --dist loadgroup $(addprefix --jaxtyping-packages=,$(SHAPES)) \
+	$(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(addprefix --jaxtyping-packages=,$(SHAPES)) \
 	  --ignore=tests/sites $(TESTS)
 
 test-lowest: $(VENV)/bin/uv
 	$(VENV)/bin/uv venv --quiet --seed --clear --python $(PY) .venv-lowest
 	$(VENV)/bin/uv pip install --quiet --python .venv-lowest \
 	  --resolution lowest-direct --editable '.[lab,dask,dev]' 'pyparsing>=3.1,<3.3'
-	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(CORES) --dist loadgroup --ignore=tests/sites $(TESTS)
+	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(WORKERS) --dist loadgroup --ignore=tests/sites $(TESTS)
 
 fuzz: $(VENV)/.dev
 	$(ONE_THREAD) $(PY) -m tests.fuzz $(or $(CALLS),100000) $(CORES)

@@ -367,7 +367,7 @@ plotting.Picture(
 )
 
 # %% [markdown]
-# **See** each grey line climb to the dotted level of its η and stay there, up to the error of 300 runs. At small η the
+# **See** each grey line climb to the dotted level of its η and stay there, up to the error of the runs. At small η the
 # excess over 1 is proportional to η (the printed numbers): it is the noise of SGD, not that of the start. At η = 0.2
 # it is as large as the start itself. And v_eff does not contain N.
 #
@@ -375,7 +375,8 @@ plotting.Picture(
 #
 # Now the law itself: average the ODE's escape over Gaussian M of variance v_eff/N. (`escape_law` follows the
 # linear stage in closed form and integrates only the end, for many directions of M at once.) We compare it with 1000
-# runs at N = 3000, every sample simulated. And we compare with the law for a silent plateau.
+# runs at N = 3000, every sample simulated (in the browser with 200, by the diffusion). And we compare with the law for
+# a silent plateau.
 
 # %%
 later = ql.predict(
@@ -397,7 +398,7 @@ plotting.escape_histogram(ax, times, [("law", law, PALETTE["law"])], label=f"{ru
 at = np.linspace(*ax.get_xlim(), 200)
 ax.plot(at, silent.density(at), "--", color=PALETTE["law"], label="law for a silent plateau")
 ax.legend()
-error = times.std() / 1000**0.5
+error = times.std() / runs**0.5
 print(
     f"SGD                {number(times.mean())} ± {number(error, 1)}, standard deviation {number(times.std())}"
 )
@@ -411,7 +412,7 @@ later.compare(
 )
 plotting.Picture(
     fig,
-    f"Histogram of 1000 escape times, mean {number(times.mean())}, standard deviation "
+    f"Histogram of {runs} escape times, mean {number(times.mean())}, standard deviation "
     f"{number(times.std())}; the law says {number(law.mean)} and {number(law.std)}; "
     f"that for a silent plateau {number(silent.mean)}.",
 )

@@ -346,8 +346,8 @@ for N in sizes:
     grid = np.linspace(law.mean - 4 * law.std, law.mean + 6 * law.std, 200)
     ax.plot(grid, law.density(grid), color=plotting.PALETTE["law"], lw=1,
             label="law" if N == sizes[0] else None)  # fmt: skip
-    print(f"N = {number(N):>4}: mean {means[-1]:.2f} ± {stds[-1] / 20:.2f} (law {law.mean:.2f}), "
-          f"std {stds[-1]:.2f} ± {stds[-1] / np.sqrt(800):.2f} (law {law.std:.2f})")  # fmt: skip
+    print(f"N = {number(N):>4}: mean {means[-1]:.2f} ± {stds[-1] / runs**0.5:.2f} (law {law.mean:.2f}), "
+          f"std {stds[-1]:.2f} ± {stds[-1] / (2 * runs) ** 0.5:.2f} (law {law.std:.2f})")  # fmt: skip
 ax.set(xlabel="escape time α", ylabel="probability density", ylim=(0, 0.34))
 ax.legend(loc="upper center", ncols=5, fontsize="small")
 print("growth for a factor 1000:", *(f"{step:.2f}" for step in np.diff(means)),
@@ -355,7 +355,7 @@ print("growth for a factor 1000:", *(f"{step:.2f}" for step in np.diff(means)),
 listed = ", ".join(f"{mean:.1f}" for mean in means)
 plotting.Picture(
     fig,
-    f"Histograms of 400 escape times at N = 10³, 10⁶, 10⁹ and 10¹², with means {listed} and equal "
+    f"Histograms of {runs} escape times at N = 10³, 10⁶, 10⁹ and 10¹², with means {listed} and equal "
     "widths, each under the curve of the law.",
 )
 

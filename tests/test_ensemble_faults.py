@@ -105,8 +105,9 @@ def test_a_broken_executor_of_the_caller_is_an_error_that_names_runs(tmp_path, m
         make(executor=processes)
 
 
-def counting(count, limit, error):
-    """`run_batch` that raises `error` in the main process after `limit` batches."""
+def count_batches(monkeypatch, limit, error):
+    """Let batches be counted in this process, and `error` be raised after `limit` of them."""
+    count = []
 
     def run(job, start, stop, begins):
         count.append(start)
@@ -114,19 +115,19 @@ def counting(count, limit, error):
             raise error
         return run_batch(job, start, stop, begins)
 
-    return run
+    monkeypatch.setattr(collecting, "POOL_PAYS_SECONDS", np.inf)  # however slow the machine is
+    monkeypatch.setattr(pool, "run_batch", run)
+    return count
 
 
 def test_a_store_resumes_with_the_same_numbers(tmp_path, monkeypatch, expected):
-    done = []
-    monkeypatch.setattr(pool, "run_batch", counting(done, 3, KeyboardInterrupt))
+    count_batches(monkeypatch, 3, KeyboardInterrupt)
     with pytest.raises(EnsembleInterrupted):
         make(store=tmp_path)
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs-*")}
     assert len(kept) == 3
-    done.clear()
     monkeypatch.setattr(collecting, "BATCH_SECONDS", 0.0)  # other batches than before
-    monkeypatch.setattr(pool, "run_batch", counting(done, 99, KeyboardInterrupt))
+    done = count_batches(monkeypatch, 99, KeyboardInterrupt)
     assert_same(make(store=tmp_path), expected)
     assert done == list(range(6, RUNS))
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
@@ -143,7 +144,7 @@ def test_more_runs_can_be_added_to_a_store_and_fewer_asked_for(tmp_path, expecte
 
 
 def test_ctrl_c_keeps_what_is_done(monkeypatch, expected):
-    monkeypatch.setattr(pool, "run_batch", counting([], 3, KeyboardInterrupt))
+    count_batches(monkeypatch, 3, KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt, match="6 of 16 runs finished") as caught:
         make()
     np.testing.assert_array_equal(caught.value.ensemble.Q, expected.Q[:6])
@@ -366,7 +367,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch, ex
 
 
 def test_an_error_of_the_runs_is_not_blamed_on_the_store(tmp_path, monkeypatch):
-    monkeypatch.setattr(pool, "run_batch", counting([], 1, ConnectionError("it was cut")))
+    count_batches(monkeypatch, 1, ConnectionError("it was cut"))
     with pytest.raises(ConnectionError, match="it was cut"):
         make(store=tmp_path)
     assert len(list(tmp_path.glob("runs-*"))) == 1
