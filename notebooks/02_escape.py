@@ -27,7 +27,7 @@
 # **You need** the overlaps and their ODE: [the tour](00_tour.ipynb), and the first half of
 # [notebook 01](01_sgd_to_ode.ipynb). Linear differential equations of first order, v′ = 2r v + D, are solved once.
 #
-# **Time.** About 65 minutes, and 50 for the exercises.
+# **Time.** About 70 minutes, and 50 for the exercises.
 #
 # | here | in the library | meaning |
 # |---|---|---|
@@ -327,7 +327,7 @@ plotting.Picture(
 # come later have no time to grow. So SGD in N dimensions should escape like the ODE from a start of variance v_eff/N
 # instead of 1/N.
 #
-# We measure v in 300 runs, and divide by the growth of the ODE from a tiny M.
+# We measure v in many runs, and divide by the growth of the ODE from a tiny M.
 
 # %%
 excess = ql.predict(
@@ -373,10 +373,9 @@ plotting.Picture(
 #
 # ## A thousand escape times
 #
-# Now the law itself: average the ODE's escape over Gaussian M of variance v_eff/N. (`escape_law` follows the
-# linear stage in closed form and integrates only the end, for many directions of M at once.) We compare it with 1000
-# runs at N = 3000, every sample simulated (in the browser with 200, by the diffusion). And we compare with the law for
-# a silent plateau.
+# Now the law itself: average the ODE's escape over Gaussian M of variance v_eff/N (`escape_law` has the linear
+# stage in closed form and integrates only the end, from many directions of M). We compare it with 1000 runs at
+# N = 3000, sample by sample (in the browser 200, by diffusion), and with the law for a silent plateau.
 
 # %%
 later = ql.predict(

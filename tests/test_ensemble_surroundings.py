@@ -11,7 +11,7 @@ import pytest
 from quadlib import if_compiled
 
 THREADS = """
-import importlib, os, sys, threading
+import importlib, os, sys, threading, time
 from quadlib import Task, ensemble
 collecting = importlib.import_module("quadlib.ensemble.collect")
 pool = importlib.import_module("quadlib.ensemble.pool")
@@ -25,6 +25,7 @@ threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 2, 1)]
 for thread in threads: thread.start()
 while any(thread.is_alive() for thread in threads):
     assert sys.modules["__main__"] is main and dict(os.environ) == environment
+    time.sleep(0.001)
 for thread in threads: thread.join()
 assert len(found) == 3 and not any(changed for _, changed, _ in found)
 assert len({(seed, total) for seed, _, total in found}) == 2
