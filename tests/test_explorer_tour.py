@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import quadlib as ql
+from quadlib.explorers import runs
 from quadlib.explorers.tour import Tour
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +93,20 @@ def test_every_control_changes_picture_and_words(bare, name):
         seen[bare.alt_text] = pixels(bare).tobytes()
     if name != "runs":  # they come later
         assert len(seen) == len(set(seen.values())) == len(RANGES[name])
+
+
+def test_a_slider_that_comes_back_needs_no_ode(bare, monkeypatch):
+    done = []
+    integrate = runs.integrate
+    monkeypatch.setattr(runs, "integrate", lambda *a, **k: done.append(1) or integrate(*a, **k))
+    choose(bare, eta=0.21)
+    before = bare.alt_text, bare._png
+    choose(bare, eta=0.215)
+    assert (bare.alt_text, bare._png) != before
+    assert len(done) == 2
+    choose(bare, eta=0.21, runs=5)
+    assert (bare.alt_text, bare._png) == before
+    assert len(done) == 2
 
 
 def test_extremes_in_pairs_give_a_picture_or_a_sentence(bare):

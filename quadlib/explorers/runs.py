@@ -1,6 +1,7 @@
 """What the tour and the escape follow: the ODE, its plateau, and many runs of SGD in slices."""
 
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,6 +26,8 @@ from quadlib.trajectory import DivergenceError, Trajectory
 
 POINTS, _RTOL = 161, 1e-5
 _SLICE = 0.012  # seconds; a slider waits for one slice at most
+
+_KNOWN: dict[bytes, Trajectory] = {}  # a slider often comes back
 
 
 class Setting(NamedTuple):
@@ -111,11 +114,16 @@ class Setting(NamedTuple):
 
 
 def as_far(task: Task, start: Overlaps, **how: Any) -> Trajectory:
-    """Return the ODE as far as it goes."""
-    try:
-        return integrate(task, start, **how)
-    except DivergenceError as error:
-        return error.trajectory
+    """Return the ODE as far as it goes, half of a move's time, or what is known of it."""
+    key = pickle.dumps((task, start, how))
+    if key not in _KNOWN:
+        if len(_KNOWN) == 64:
+            del _KNOWN[next(iter(_KNOWN))]
+        try:
+            _KNOWN[key] = integrate(task, start, **how)
+        except DivergenceError as error:
+            _KNOWN[key] = error.trajectory
+    return _KNOWN[key]
 
 
 def level_of(task: Task, eta: float, constraint: Any = "free") -> Plateau | None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Generator
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import ipywidgets
 import numpy as np
@@ -94,7 +94,7 @@ class SgdToOde(Explorer):
             self.live.legend(ax, ncols=3 if ax is left else 2)
         moving = (self.flow, self.ode, self.law, self.floor, self.dots, self.here)
         self.live.animate(*self.sgd, *moving)
-        self.known: dict[Any, Any] = {}
+        self.known: dict[Any, Together] = {}
         return {
             "log_N": controls.log_dimension(3.0, 8.0),
             "eta": controls.learning_rate(),
@@ -116,7 +116,7 @@ class SgdToOde(Explorer):
     def draw(self, v: dict[str, Any]) -> Caption:
         """Both ODEs now; runs and distances a moment later."""
         case, N, what = _chosen(v)
-        odes = {noise: self._ode(case, N, noise) for noise in (True, False)}
+        odes = {noise: case.ode(N, noise) for noise in (True, False)}
         chosen = odes[v["gradient_noise"]]
         for line, noise in ((self.ode, True), (self.flow, False)):
             line.set_data(odes[noise].alpha, followed(odes[noise], what))
@@ -140,7 +140,7 @@ class SgdToOde(Explorer):
         return caption
 
     def _distances(self, case: _Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
-        ode, sgd = self._ode(case, N, noise), (yield from self._runs(case, N))
+        ode, sgd = case.ode(N, noise), (yield from self._runs(case, N))
         mean, lost = _distance(sgd, ode, what), int(sgd.diverged.sum())
         text = f"{_RUNS} SGD runs at N = {number(N)} ({runs.how(sgd)}) "
         if lost:
@@ -162,16 +162,16 @@ class SgdToOde(Explorer):
         found: dict[int, float] = {}
         for size in if_compiled(_SIZES, _FEWER):
             sgd = yield from self._runs(case, size)
-            miss = _distance(sgd, self._ode(case, size, noise), what)
+            miss = _distance(sgd, case.ode(size, noise), what)
             if math.isfinite(miss):
                 found[size] = miss
                 yield partial(self.dots.set_data, list(found), list(found.values()))
         if len(found) < 2:
             return
         sizes, distances = list(found), list(found.values())
-        gap = _distance(self._ode(case, N, False), self._ode(case, N, True), what)
+        gap = _distance(case.ode(N, False), case.ode(N, True), what)
         last = sizes[-1] if case.fixed else sizes[0]  # the largest is closest to the limit
-        there = _distance((yield from self._runs(case, last)), self._ode(case, last, True), what)
+        there = _distance((yield from self._runs(case, last)), case.ode(last, True), what)
         slope = float(np.polyfit(np.log(sizes), np.log(distances), 1)[0])
         text = f" From N = {number(sizes[0])} to {number(sizes[-1])} the distance scales as "
         text += f"N to the power {number(slope, 2)}."
@@ -197,27 +197,17 @@ class SgdToOde(Explorer):
         if key not in self.known:
             made = case.runs(N)
             yield from runs.advance(made)
-            self._keep(key, made)
-        return cast(Together, self.known[key])
-
-    def _ode(self, case: _Case, N: int, noise: bool) -> Trajectory:
-        """Return the ODE from the start at N, known or made now, as far as it goes."""
-        key = (case.key, case.size(N), noise)
-        if key not in self.known:
-            self._keep(key, case.ode(N, noise))
-        return cast(Trajectory, self.known[key])
-
-    def _keep(self, key: Any, result: Any) -> None:
-        self.known[key] = result
-        if len(self.known) > 100:
-            del self.known[next(iter(self.known))]
+            self.known[key] = made
+            if len(self.known) > 60:
+                del self.known[next(iter(self.known))]
+        return self.known[key]
 
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls for both ODEs, the runs at this N and their distance."""
         case, N, what = _chosen(values)
         task, size = case.task, case.size(N)
         noise = f", label_noise={task.label_noise:g}" * (task.label_noise > 0)
-        recorded = {full: len(self._ode(case, N, full).alpha) for full in (True, False)}
+        recorded = {full: len(case.ode(N, full).alpha) for full in (True, False)}
         cut = {full: f"[:{n}]" if n < _POINTS else "" for full, n in recorded.items()}
         how = "".join(f", {name}={value!r}" for name, value in case.method(N).items())
         curve = what if what == "loss" else f"{what[0]}[..., 0, {'₁₂'.index(what[-1])}]"

@@ -97,5 +97,5 @@ def encoded(pixels: Any) -> bytes:
     image = Image.fromarray(numbers, "P")
     image.putpalette(palette)
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1)
+    image.save(file, "PNG", compress_level=1, compress_type=3)  # runs of one colour
     return file.getvalue()
