@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 
 import quadlib as ql
+from quadlib.dynamics.overlaps import block_length
+from quadlib.dynamics.record import largest_error
 from quadlib.dynamics.start import starter
 from quadlib.dynamics.together import Together
 from quadlib.passage import first_passage
 
 FULL_T = [[1.0, 0.4], [0.4, 0.7]]
 ALPHA = np.array([0.0, 0.1, 0.3, 0.3001, 1.2])
+END = np.array([0.0, 20.0])
 LONG = np.arange(101) * 0.15
 NOISY = ql.Task(3, 2, FULL_T, 0.3)
 ONE, FAINT = ql.Task(1, 1), ql.Task(2, 2, None, 0.1)
@@ -53,6 +56,8 @@ def runs(
         # (no whole number of steps, which rounding would make one more)
         (ONE, "diffusion", 60, 0.8, {"alpha": np.array([0.0, 47.3])}),
         (ql.Task(1, 1, None, 1e14), "diffusion", 60, 0.8, {}),
+        # after some steps in which nothing moves, by the noise of a label
+        (ql.Task(1, 1, None, 1.2e12), "diffusion", 400, 1e-30, {"step": 0.1, "alpha": END}),
         # which pass a level: on the way, at the start, never
         *[
             (FAINT, method, N, 0.1, {"level": level, "window": 0.15, "alpha": LONG})
@@ -100,6 +105,10 @@ def test_a_loop_is_what_is_written(
         np.testing.assert_allclose(compiled.done, compiled.alpha[-1], rtol=1e-12, atol=0.5 / N)
     if eta == 0.8 and constraint == "free":
         assert compiled.diverged.any()
+    if eta in (0.8, 1e-30) and task.label_noise < 1e14:
+        assert (compiled.done[compiled.diverged] > 0).all()
+    if eta == 1e-30:
+        assert (compiled.done < 20.0).all()
 
 
 @pytest.mark.parametrize(
@@ -129,20 +138,75 @@ def test_steps_that_leave_the_possible_states_are_taken_again_and_shorter(
     np.testing.assert_allclose(numpy.Q[known], compiled.Q[known], rtol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["compiled", "written", "numpy"])
-def test_a_start_that_is_no_covariance_to_rounding_is_refused(
-    monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    """An eigenvalue of −5·10⁻¹⁰ is let in by the check of the start, but has no root."""
-    room = importlib.import_module("quadlib.dynamics.diffusion")
+def as_kind(monkeypatch: pytest.MonkeyPatch, method: str, kind: str) -> None:
+    """Let the loops of a method be compiled, as they are written, or NumPy's."""
+    room = importlib.import_module(f"quadlib.dynamics.{method}")
     if kind == "written":
         monkeypatch.setattr(room, "_loop", room._loop.__wrapped__)
-    if kind == "numpy":
-        together = importlib.import_module("quadlib.dynamics.together")
-        monkeypatch.setattr(together, "numba_found", lambda: False)
-    start = ql.Overlaps([[1.0, 1.0 + 5e-10], [1.0 + 5e-10, 1.0]], [[0.0], [0.0]])
+    for name in ("together", "weights") if kind == "numpy" else ():
+        other = importlib.import_module(f"quadlib.dynamics.{name}")
+        monkeypatch.setattr(other, "numba_found", lambda: False)
+
+
+@pytest.mark.parametrize("kind", ["compiled", "written", "numpy"])
+@pytest.mark.parametrize(("q", "off"), [(1.0, 5e-10), (100.0, 0.6e-12), (0.01, 0.6e-12)])
+def test_a_start_that_is_no_covariance_to_rounding_is_refused(
+    monkeypatch: pytest.MonkeyPatch, kind: str, q: float, off: float
+) -> None:
+    """An eigenvalue of −5·10⁻¹⁰ is let in by the check of the start, but has no root; −10⁻¹² has.
+
+    The pivot of [[q, q (1 + x)], [q (1 + x), q]] is −2 q x.
+    """
+    as_kind(monkeypatch, "diffusion", kind)
+    how: Any = dict(method="diffusion", constraint="free", N=100, eta=0.0, slices=1.0)
+    start = ql.Overlaps([[q, q * (1 + off)], [q * (1 + off), q]], [[0.0], [0.0]])
     with pytest.raises(ValueError, match="where the overlaps stop being a covariance"):
-        runs(ql.Task(2, 1), "diffusion", "free", 100, 0.1, 1.0, start=start)
+        runs(ql.Task(2, 1), start=start, **how)
+    x = 0.4e-12
+    start = ql.Overlaps([[q, q * (1 + x)], [q * (1 + x), q]], [[0.0], [0.0]])
+    assert (runs(ql.Task(2, 1), start=start, **how).recorded == len(ALPHA)).all()
+
+
+@pytest.mark.parametrize("kind", ["compiled", "written", "numpy"])
+@pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion"])
+def test_a_level_is_one_of_the_loss_with_the_noise_of_labels(
+    monkeypatch: pytest.MonkeyPatch, method: Any, kind: str
+) -> None:
+    """A run has passed at its start what is a little more than its loss there, not what is less."""
+    as_kind(monkeypatch, method, kind)
+    start = ql.random_weights(NOISY, 60, 3)
+    loss = ql.loss(NOISY, start)
+    how: Any = dict(constraint="free", N=60, eta=0.0, slices=1.0, start=start, window=0.1)
+    for factor, passage in ((1 + 1e-9, 0.0), (1 - 1e-9, np.inf)):
+        found = runs(NOISY, method, level=factor * loss, alpha=np.array([0.5]), **how)
+        assert (found.passage == passage).all()
+
+
+@pytest.mark.parametrize("kind", ["compiled", "written", "numpy"])
+def test_a_step_of_the_diffusion_is_one_of_its_budget(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    as_kind(monkeypatch, "diffusion", kind)
+    draw = starter(ONE, None, 100, "diffusion", "free", 1.0)
+    how: Any = dict(eta=1e-3, alpha=np.array([4.0]), N=100, method="diffusion", step=0.5)
+    together = Together(ONE, draw, [np.random.default_rng(0)], **how)
+    steps = next(together._groups)
+    for budget, done in ((1, 0.5), (2, 1.5), (3, 3.0)):
+        assert steps.advance(budget)
+        assert together.done[0] == done
+    assert not steps.advance(3)
+
+
+@pytest.mark.parametrize(("p", "k", "rows"), [(1, 1, 8), (4, 2, 12), (3, 2, 12), (16, 1, 28)])
+def test_a_row_of_the_chain_is_a_multiple_of_four_numbers(p: int, k: int, rows: int) -> None:
+    """At least five directions are opened, and one more for each four units."""
+    assert p + k + block_length(p, k) == rows
+
+
+def test_the_error_beyond_which_a_run_has_diverged() -> None:
+    """10⁶ times 1, the mean norm, and tr T/p*."""
+    start = ql.Overlaps(np.diag([2.0, 4.0]), np.zeros((2, 2)))
+    assert largest_error(ql.Task(2, 2, [1.0, 4.0]), start) == 1e6 * (1 + 3 + 2.5)
 
 
 def test_a_start_may_be_drawn_by_a_function() -> None:

@@ -142,7 +142,10 @@ class Components:
 
     def still(self, y: Array, share: float) -> bool:
         """Whether all parts change at less than this share of the fastest rate, or die unseen."""
-        (dm, dP, dE), (m, P, _) = self.parts(self.derivative(0.0, y)), self.parts(y)
+        try:
+            (dm, dP, dE), (m, P, _) = self.parts(self.derivative(0.0, y)), self.parts(y)
+        except FloatingPointError:
+            return False
         rate, unseen = 4 * self.eta * self.t.mean(), 1e-17 * self.norm(y)
         # A tiny column of m, or P, may yet grow: each is measured by itself
         for change, part, limit in (*((d, x, unseen**0.5) for d, x in zip(dm.T, m.T, strict=True)),

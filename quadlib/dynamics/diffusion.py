@@ -229,11 +229,12 @@ def _loop(
                     C[b, i] = C[i, b]
         if spherical:
             for i in range(p):
-                scale = 1 / np.sqrt(C[i, i]) if C[i, i] > 0.0 else 1.0
-                for b in range(d):
-                    C[i, b] *= scale
-                    C[b, i] *= scale
-                C[i, i] = 1.0
+                if C[i, i] > 0.0:  # or there is no factor
+                    scale = 1 / np.sqrt(C[i, i])
+                    for b in range(d):
+                        C[i, b] *= scale
+                        C[b, i] *= scale
+                    C[i, i] = 1.0
         if factor(C, new_L):
             copy(new_L, L)
             alpha += step

@@ -151,8 +151,7 @@ class LockstepDiffusion:
         A, p = task.readout, task.p
         C, left, diagonal = self.C[live], self.left[live], self.C[live].diagonal(0, 1, 2)
         fastest = 4 * eta * (np.abs(diagonal @ A) + 2 * diagonal @ np.abs(A))
-        safe = np.where(fastest > 0, self.safety / np.maximum(fastest, TINY), left)
-        step = np.minimum(self.limit[live], safe)
+        step = np.minimum(self.limit[live], self.safety / np.maximum(fastest, TINY))
         step = np.where(step < left, left / np.ceil(left / step), left)
         draws = np.clip(step * N + 0.5, 1, DRAWS).astype(np.int64)  # N may exceed 64 bits
         noisy = int(task.label_noise > 0)

@@ -137,9 +137,10 @@ def integrate_in_pieces(
     state: Overlaps | Weights,
     eta: float,
     alpha: Any,
+    *,
+    rtol: float,
+    gradient_noise: bool,
     constraint: Constraint = "free",
-    gradient_noise: bool = True,
-    rtol: float = 1e-8,
 ) -> Generator[None, None, Trajectory]:
     """`integrate`, in slices of about ten milliseconds."""
     state = check_start(task, state, constraint)
@@ -154,13 +155,13 @@ def integrate_in_pieces(
     M, loss, done = np.empty((len(points), *state.M.shape)), np.empty(len(points)), 0
 
     def trajectory() -> Trajectory:
+        if points[0] == 0:
+            Q[0], M[0] = state.Q, state.M
         return Trajectory(task, points[:done], Q[:done], M[:done], meta, loss[:done])
 
     def keep(y: Array) -> int:
         part = slice(done, done + len(y))
         Q[part], M[part], loss[part] = motion.record(y)
-        if done == 0 and len(y) and points[0] == 0:
-            Q[0], M[0] = state.Q, state.M
         return part.stop
 
     y: Array | None = None
@@ -230,9 +231,6 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                             code = solver.get_return_code()
                         except FloatingPointError:
                             code = 0
-                        except RuntimeError:  # before SciPy 1.17 there is one LSODA for all
-                            going = False
-                            break
                         steps = 1 if code == 2 else RENEWED  # or more: see whether y moves at all
                         calls, idle = calls + steps, idle + steps
                         # written so that NaN counts as a divergence too
@@ -243,6 +241,8 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                             done, idle = done + 1, 0
                         going = well and done < len(points) and calls < RENEWED
                         going = going and not motion.across(y) < SHRUNK * across
+            except RuntimeError:  # before SciPy 1.17 there is one LSODA for all
+                going = False
             finally:  # also at Ctrl-C
                 ready, waiting = waiting, []
                 yield np.reshape(ready, (-1, len(y)))

@@ -91,15 +91,14 @@ def _loop(steps: int, parity: int, arrays: Any, move: Any, numbers: Any, rng: An
         if noise > 0.0:
             error -= noise * rng.standard_normal()  # (1.2)
         parity = 1 - parity
-        finite = abs(error) < bound
+        if not abs(error) < bound:
+            return parity, False
         for i in range(p):
-            c[i] = -rate * error * field[i] if finite else 0.0  # (1.4)
+            c[i] = -rate * error * field[i]  # (1.4)
             P[i] = 1.0
-            if spherical and finite:
+            if spherical:
                 new_norm = norm[i] + 2 * c[i] * field[i] + c[i] * c[i] * square
                 P[i] = 1 / np.sqrt(new_norm)  # (1.5)
-        if not finite:
-            return parity, False
     return parity, True
 
 
@@ -118,11 +117,10 @@ def _numpy_loop(
         if noise > 0.0:
             error -= noise * rng.standard_normal()
         parity = 1 - parity
-        finite = bool(abs(error) < bound)
-        c[:] = -rate * error * field if finite else 0.0
-        P[:] = 1.0
-        if spherical and finite:
-            P[:] = 1 / np.linalg.norm(w + c[:, None] * new, axis=1)
-        if not finite:
+        if not abs(error) < bound:
             return parity, False
+        c[:] = -rate * error * field
+        P[:] = 1.0
+        if spherical:
+            P[:] = 1 / np.linalg.norm(w + c[:, None] * new, axis=1)
     return parity, True

@@ -207,7 +207,8 @@ def _runs(setting: _Setting, late: bool = False) -> Generator[None, None, Trajec
     if (setting, late) not in _KNOWN:
         task, start, eta = setting.task, setting.start, setting.eta
         alpha = setting.late if late else np.linspace(0, setting.end, _POINTS)
-        how: Any = dict(constraint=setting.constraint, rtol=1e-6 if late else 1e-5)
+        how: Any = dict(constraint=setting.constraint, gradient_noise=True)
+        how |= dict(rtol=1e-6 if late else 1e-5)
         try:
             _KNOWN[setting, late] = yield from integrate_in_pieces(task, start, eta, alpha, **how)
         except DivergenceError as error:

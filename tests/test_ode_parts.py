@@ -1,0 +1,390 @@
+"""What the ODE asks of its solver, and its coordinates, one by one: a solver that is told what to
+answer stands for LSODA, and states are chosen where a rule changes."""
+
+import contextlib
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import quadlib as ql
+from quadlib.dynamics.components import Components, _independent, component_loss
+from quadlib.dynamics.ode import _explicit, _solved
+
+T = 4.0
+TASK, EYE = ql.Task(2, 1, [T]), np.eye(2)
+STATE = ql.Overlaps(2 * EYE, [[1.0], [0.0]])
+Answer = Callable[[Any, float], tuple[Any, int]]
+
+
+class Told:
+    """As scipy.integrate.ode; at each call `answer(y, stop)` gives the next state and a code."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer, self.asked = answer, list[Any]()
+        self.begun, self.stops = list[float](), list[float]()
+
+    def __call__(self, derivative: Any) -> Any:
+        return self
+
+    def set_integrator(self, name: str, **how: Any) -> Any:
+        assert name == "lsoda"
+        self.asked.append(how)
+        return self
+
+    def set_initial_value(self, y: Any, t: float) -> None:
+        self.y, self.t = y, t
+        self.begun.append(t)
+
+    def integrate(self, stop: float) -> Any:
+        self.stops.append(stop)
+        self.y, self.code = self.answer(self.y, stop)
+        self.t = stop if self.code == 2 else self.t
+        return self.y
+
+    def get_return_code(self) -> int:
+        return self.code
+
+
+def solved(
+    monkeypatch: pytest.MonkeyPatch,
+    points: Any,
+    answer: Answer,
+    rtol: float = 1e-8,
+    explicit: bool = False,
+    motion: Any = None,
+) -> tuple[Told, list[int]]:
+    """What was asked, and how many states came in each piece, on a clock that stands still."""
+    told = Told(answer)
+    monkeypatch.setattr("scipy.integrate.ode", told)
+    monkeypatch.setattr("quadlib.dynamics.ode.time.perf_counter", lambda: 0.0)
+    motion = motion or Components(TASK, STATE, 0.25, "free", True)
+    return told, [len(y) for y in _solved(motion, np.array(points), rtol, explicit)]
+
+
+def stays(y: Any, _stop: float) -> tuple[Any, int]:
+    return y, 2
+
+
+def answered(codes: Iterator[int]) -> Answer:
+    """The same state with one code after another."""
+    return lambda y, _stop: (y, next(codes))
+
+
+def scaled(y: Any, P: float) -> Any:
+    """The state of the motion above, with P so many times itself."""
+    motion = Components(TASK, STATE, 0.25, "free", True)
+    m, own, E = motion.parts(y)
+    return motion.joined(m, P * own, E)
+
+
+def test_it_stops_at_the_points_and_before_anything_can_have_changed_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """First after 1/(4η tr T/p*), later after a 32nd of the time that has passed."""
+    motion = Components(TASK, STATE, 0.125, "free", True)
+    told, pieces = solved(monkeypatch, [0.0, 1.0, 19.0, 20.0], stays, motion=motion)
+    short, stops = 0.25 / (0.125 * T), [0.5, 1.0]
+    while stops[-1] < 20.0:
+        step = max(short, stops[-1] / 32)
+        stops.append(min(19.0 if stops[-1] < 19.0 else 20.0, stops[-1] + step))
+    assert told.stops == stops
+    assert stops[-4] - stops[-5] > short
+    assert pieces == [1, 3]
+    assert solved(monkeypatch, [0.5], stays)[1] == [1]
+
+
+def test_where_nothing_moves_it_stops_at_the_points_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    motion = Components(TASK, STATE, 0.0, "free", True)
+    monkeypatch.setattr(motion, "still", lambda *_: False)
+    assert solved(monkeypatch, [0.0, 0.5, 900.0], stays, motion=motion)[0].stops == [0.5, 900.0]
+
+
+def test_a_solver_is_begun_anew_after_500_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = np.arange(1001) / 4
+    told, pieces = solved(monkeypatch, points, stays)
+    assert told.begun == [0.0, points[500]]
+    assert pieces == [1, *(2 * [128, 128, 128, 116])]
+    assert all(how["nsteps"] == 500 for how in told.asked)
+
+
+def test_a_solver_is_begun_anew_when_P_is_a_hundredth_of_a_third(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """.03 of it, since the loss goes as its square."""
+    for factor, begun in ((0.0301, [0.0]), (0.0299, [0.0, 0.25])):
+        once = iter([factor, 1.0, 1.0])
+        told, _ = solved(
+            monkeypatch,
+            [0.25, 0.5, 0.75],
+            lambda y, _: (scaled(y, next(once)), 2),  # noqa: B023
+        )
+        assert told.begun == begun
+
+
+def test_more_than_20000_steps_without_a_point_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of code −1 stands for 500, a stop between points for one."""
+    for before, vain, reached in ((0, 40, 0), (0, 39, 1), (1, 40, 0), (1, 39, 1)):
+        codes = iter([2] * before + [-1] * vain + [2])
+        _, pieces = solved(monkeypatch, [0.25, 0.5][: before + 1], answered(codes))
+        assert sum(pieces) == before + reached
+        assert next(codes, None) is None
+    codes = iter([-1] * 39 + [2] * 501)
+    assert sum(solved(monkeypatch, [1e9], answered(codes))[1]) == 0
+    assert next(codes, None) is None
+
+
+@pytest.mark.parametrize("code", [-1, 2])
+def test_a_run_ends_where_its_norm_does_or_its_solver(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    bound = Components(TASK, STATE, 0.25, "free", True).bound
+    for size, points in ((0.999 * bound, 1), (1.001 * bound, 0), (bound**1.5, 0), (math.nan, 0)):
+        y = np.full(7, size / math.sqrt(7))
+        codes = iter([code, 2, 2])
+        assert sum(solved(monkeypatch, [0.25], lambda *_: (y, next(codes)))[1]) == points  # noqa: B023
+    for code in (0, 1, -2, -3):
+        assert sum(solved(monkeypatch, [0.25], lambda y, _: (y, code))[1]) == 0  # noqa: B023
+
+
+def test_what_the_derivative_refuses_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(y: Any, stop: float) -> Any:
+        if stop > 0.3:
+            raise FloatingPointError
+        warnings.warn("as LSODA warns where it fails", stacklevel=1)
+        return y, 2
+
+    assert solved(monkeypatch, [0.25, 0.5, 0.75], refused)[1] == [1]
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_solver_that_was_taken_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    calls: list[float] = []
+
+    def taken(y: Any, stop: float) -> Any:
+        calls.append(stop)
+        if len(calls) == call:
+            raise RuntimeError
+        return y, 2
+
+    told, pieces = solved(monkeypatch, [0.25, 0.5, 0.75], taken)
+    assert told.begun == [0.0, 0.25 * (call - 1)]
+    assert pieces == [call - 1, 4 - call]
+
+
+def test_a_slice_takes_ten_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, now = Told(stays), list[float]()
+
+    monkeypatch.setattr("scipy.integrate.ode", told)
+    monkeypatch.setattr(
+        "quadlib.dynamics.ode.time.perf_counter", lambda: now.append(len(now) * 0.005) or now[-1]
+    )
+    motion = Components(TASK, STATE, 0.25, "free", True)
+    first = next(_solved(motion, np.arange(1, 7) / 4, 1e-8, False))
+    assert len(first) == 1  # at the second look after its begin it is over
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize("rtol", [1e-8, 1e-15])
+@pytest.mark.parametrize("rest", [1e-3, 4.0])
+def test_the_tolerances(
+    monkeypatch: pytest.MonkeyPatch, rest: float, rtol: float, explicit: bool
+) -> None:
+    """Of m, P and E: of their size at first, and as Q⊥² becomes small, of the loss."""
+    shrunk = iter([1.0, 0.01, 1.0, 1.0])
+    motion = Components(TASK, STATE, 0.25, "free", True)
+    monkeypatch.setattr(motion, "loss", lambda _: rest * T**2)
+    told, _ = solved(
+        monkeypatch,
+        [0.25, 0.5, 0.75, 1.0],
+        lambda y, _: (scaled(y, next(shrunk)), 2),
+        rtol,
+        explicit,
+        motion,
+    )
+    m, P, E = motion.parts(motion.start)
+    np.testing.assert_allclose(np.abs(m).ravel(), [0.5, 0.0])
+    assert np.trace(P) == 3.75
+    own, lower = math.sqrt(0.25 / 2), {"lband": 0, "uband": 0, "max_order_s": 1}
+    for how, of_P in zip(told.asked, (3.75 / 2, min(0.0375 / 2, T * rest)), strict=True):
+        sizes = own, of_P, T * min(1.0, math.sqrt(rest))
+        parts = [np.full(x.shape, size) for x, size in zip((m, P, E), sizes, strict=True)]
+        np.testing.assert_allclose(how["atol"], rtol * motion.joined(*parts), rtol=1e-12)
+        assert how["rtol"] == max(rtol, 3e-14)
+        assert {name: how.get(name) for name in lower} == (
+            lower if explicit else dict.fromkeys(lower)
+        )
+
+
+def test_the_tolerances_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where M = 0, P = 0, or both: of 1, of the norm, of the teacher."""
+    along = ql.Overlaps([[1.0, 0.0], [0.0, 0.0]], [[2.0], [0.0]])
+    for state, of_m, of_P in (
+        (ql.Overlaps(2 * EYE, np.zeros((2, 1))), 1.0, 4.0 / 2),
+        (along, 1.0, 1.0),
+        (ql.Overlaps(0 * EYE, np.zeros((2, 1))), 1.0, T / 2),
+    ):
+        motion = Components(TASK, state, 0.25, "free", True)
+        monkeypatch.setattr(motion, "still", lambda *_: False)
+        monkeypatch.setattr(motion, "loss", lambda _: 9 * T**2)
+        (how,) = solved(monkeypatch, [0.25], stays, 1.0, motion=motion)[0].asked
+        r, k = motion.shape[0], 1
+        expected = [*([of_m] * k + [of_P] * r) * r, T]  # E of at most 1
+        np.testing.assert_allclose(how["atol"], expected, rtol=1e-14)
+
+
+def test_it_ends_where_all_is_learned_or_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below 10⁻³⁰ (tr T/p*)²; not where the loss is so small that its rate is not known."""
+    motion = Components(TASK, STATE, 0.25, "free", True)
+    root = 1e-30**0.25
+    for rest, still, ends in (
+        (0.9e-30, False, True),
+        (1.1e-30, False, False),
+        (1.1e-30, True, False),
+        (0.9 * root, True, False),
+        (1.1 * root, True, True),
+    ):
+        shares: list[float] = []
+
+        def asked(_y: Any, share: float) -> bool:
+            shares.append(share)  # noqa: B023
+            return still  # noqa: B023
+
+        monkeypatch.setattr(motion, "loss", lambda _: rest * T**2)  # noqa: B023
+        monkeypatch.setattr(motion, "still", asked)
+        for rtol, share in ((1e-8, 1e-9), (1e-14, 1e-14)):
+            told, pieces = solved(monkeypatch, [0.25, 0.5], stays, rtol, motion=motion)
+            assert (told.asked == []) is ends
+            assert pieces == [2]
+            assert shares == [share] * len(shares)
+            shares.clear()
+
+
+@pytest.mark.parametrize(
+    ("p", "k", "t", "q", "evaluations"),
+    [(2, 1, 4.0, 1.0, 60), (2, 1, 1.0, 9.0, 60), (40, 10, 4.0, 1.0, 20_000 + 40**3)],
+)
+def test_explicit_is_what_costs_less_than_jacobians(
+    p: int, k: int, t: float, q: float, evaluations: int
+) -> None:
+    """n = p (p + p*) unknowns take 10 n steps, and their equations n³: at the rate 8η max(T, q)."""
+    task, state = ql.Task(p, k, [t] * k), ql.Overlaps(q * np.eye(p), np.zeros((p, k)))
+    end = evaluations / (8 * 0.25 * max(t, q))
+    assert _explicit(task, state, 0.25, 0.999 * end)
+    assert not _explicit(task, state, 0.25, 1.001 * end)
+
+
+def test_a_run_of_its_start_alone_is_what_was_given() -> None:
+    task = ql.Task(4, 2, [1.5, 0.5])
+    state = ql.random_overlaps(task, 100, 0)
+    run = ql.integrate(task, state, eta=0.1, alpha=[0.0])
+    np.testing.assert_array_equal(run.Q, state.Q[None])
+    np.testing.assert_array_equal(run.M, state.M[None])
+
+
+# Components
+
+
+COPIES = ql.Overlaps([[1, 1, 0.6], [1, 1, 0.6], [0.6, 0.6, 1]], [[0.4], [0.4], [0.5]])
+THREE = ql.Task(3, 1, [T], 0.3)
+
+
+def test_units_of_one_kind_are_given_back_as_they_were() -> None:
+    motion = Components(THREE, COPIES, 0.25, "spherical", True)
+    assert motion.shape[0] == 2
+    (Q,), (M,), (loss,) = motion.record(motion.start[None])
+    np.testing.assert_allclose(Q, COPIES.Q, rtol=1e-14)
+    np.testing.assert_allclose(M, COPIES.M, rtol=1e-14)
+    assert loss == pytest.approx(ql.loss(THREE, COPIES), rel=1e-14)
+
+
+def test_the_norm_beyond_which_a_run_has_diverged() -> None:
+    """10³ times start, teacher and label noise together: 2, 4 and 3 · .25 · .3."""
+    motion = Components(THREE, COPIES, 0.25, "spherical", True)
+    assert motion.bound == pytest.approx(1e3 * (2 + T + 3 * 0.25 * 0.3), rel=1e-14)
+    # s = tr E + tr aP is below 10³ of these where tr P is, of units of which one stands for two
+    for s, raises in ((1999.0, False), (2001.0, True)):
+        E = np.array([[s * motion.bound / 6e3 - motion.a.sum()]])
+        y = motion.joined(np.full((2, 1), 0.1), EYE, E)
+        with pytest.raises(FloatingPointError) if raises else contextlib.nullcontext():
+            motion.derivative(0.0, y)
+    assert not motion.still(y, 1.0)  # it is on its way
+
+
+def test_an_eigenvalue_is_zero_below_1e_13_of_the_trace() -> None:
+    for large in (1.0, 1e3):
+        for small, kept in ((0.9e-13, 1), (1.1e-13, 2)):
+            R, a = _independent(np.diag([large, small * large]), False)
+            assert R.shape == (2, kept)
+            np.testing.assert_allclose(a, np.full(kept, 0.5), rtol=1e-15)
+    M = np.array([[32.0], [0.0]])
+    for small, kept in ((0.9e-13, 1), (1.1e-13, 2)):  # of P, where those of Q are large
+        Q = np.diag([1024 + small * 2048, 1024.0])
+        motion = Components(ql.Task(2, 1), ql.Overlaps(Q, M), 0.25, "free", True)
+        _, P, _ = motion.parts(motion.start)
+        assert (np.linalg.eigvalsh(P) > 1e-20).sum() == kept
+
+
+def test_a_direction_of_dependent_units_has_the_readout_of_one() -> None:
+    R, a = _independent(np.ones((3, 3)), False)
+    np.testing.assert_allclose(np.abs(R), np.full((3, 1), 3**-0.5))
+    np.testing.assert_allclose(a, [1 / 3])
+
+
+def test_units_are_copies_when_they_agree_to_1e_13() -> None:
+    for off, kinds in ((0.9e-13, 1), (1.1e-13, 2)):
+        Q = np.eye(3)
+        Q[0, 1] = Q[1, 0] = -1 + off
+        R, _ = _independent(Q, True)
+        assert R.shape == (3, 1 + kinds)
+
+
+def test_E_is_taken_from_m_where_it_is_large() -> None:
+    """Above 10⁻⁶ of T/p*, in each state of a stack; below, the E that was integrated."""
+    motion = Components(TASK, STATE, 0.25, "free", True)
+    P, E = np.zeros((2, 2)), np.array([[1e-7]])
+    for share, from_m in ((0.9e-6, False), (1.1e-6, True), (-1.1e-6, True)):
+        m = np.array([[math.sqrt(2 * T * (1 + share))], [0.0]])  # m²/2 − T
+        expected = 1.5 * (T * share if from_m else 1e-7) ** 2  # (2.5) for p* = 1 and P = 0
+        one = motion.joined(m, P, E)
+        far = motion.joined(2 * m, P, E)
+        assert motion.loss(np.stack([far, one]))[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_loss_is_what_it_is_called() -> None:
+    """½ s² + tr E² + 2 tr aPa m mᵀ + tr aPaP, in matrices, for readouts that differ."""
+    rng, a = np.random.default_rng(0), np.diag([0.5, 0.3, 0.2])
+    m, W, E = (rng.standard_normal(shape) for shape in ((3, 2), (3, 3), (2, 2)))
+    P, E = W @ W.T, E + E.T
+    s = np.trace(E) + np.trace(P @ a)
+    across, own = 2 * np.trace(a @ P @ a @ m @ m.T), np.trace(a @ P @ a @ P)
+    expected = s**2 / 2 + np.trace(E @ E) + across + own
+    assert component_loss(m, P, E, np.diag(a)) == pytest.approx(expected, rel=1e-13)
+
+
+def test_parts_are_symmetric_in_a_stack_as_in_one() -> None:
+    motion = Components(TASK, STATE, 0.25, "free", True)
+    stack = np.random.default_rng(0).standard_normal((3, len(motion.start)))
+    for y, *parts in zip(stack, *motion.parts(stack), strict=True):
+        m, P, E = motion.parts(y)
+        np.testing.assert_array_equal(P, P.T)
+        for got, expected in zip(parts, (m, P, E), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_a_misfit_that_changes_is_not_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """E on its own, against the teacher at the fastest rate 4η tr T/p*; also one entry of it."""
+    task = ql.Task(2, 2, [T, T])
+    motion = Components(task, ql.Overlaps(2 * EYE, EYE), 0.25, "free", True)
+    for change, still in ((0.999, True), (1.001, False)):
+        dE = np.array([[0.0, 0.0], [0.0, 1e-3 * (4 * 0.25 * T) * T * change]])
+        dy = motion.joined(np.zeros((2, 2)), np.zeros((2, 2)), dE)
+        monkeypatch.setattr(motion, "derivative", lambda *_: dy)  # noqa: B023
+        assert motion.still(motion.start, 1e-3) is still
