@@ -15,6 +15,7 @@ from quadlib.escape.average import Average
 from quadlib.escape.finite import FiniteSize, _sample
 from quadlib.escape.linear import LinearStage, effective_variance
 from quadlib.escape.passage import Block, Passages, passages
+from quadlib.plateau import last_learning_rate
 from quadlib.thresholds import Matched
 
 UNEQUAL = [1.5, 0.5]
@@ -79,6 +80,21 @@ def test_rows_at_rest_run_away_or_pass_at_the_start() -> None:
     np.testing.assert_array_equal(found.runaway, [False, True])
 
 
+@pytest.mark.parametrize("c", [2.0**-40, 2.0**40])
+def test_levels_are_passed_at_the_same_time_in_other_units(c: float) -> None:
+    """Of labels: T and Q are multiplied by c, the loss by c², η by 1/c; one start runs away."""
+    y = Matched(ql.Task(2, 1), 0.1).start(np.array([1.0, 0.9, 20.0]), np.full((3, 1), 0.3))
+    found = [
+        to_the_end(passages(Matched(ql.Task(2, 1, [x]), 0.1 / x), x * y, x**2 * levels, 0.1, 10**4))
+        for x in (1.0, c)
+        for levels in [np.array([0.2, 0.1])]
+    ]
+    np.testing.assert_array_equal(found[0].times, found[1].times)
+    np.testing.assert_array_equal(found[0].runaway, found[1].runaway)
+    assert found[0].runaway.tolist() == [False, False, True]
+    assert np.isfinite(found[0].times[:2]).all()
+
+
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
 @pytest.mark.parametrize("p", [1, 4])
 def test_small_overlaps_grow_as_in_the_whole_ode(p: int, constraint: Any) -> None:
@@ -98,21 +114,26 @@ def test_small_overlaps_grow_as_in_the_whole_ode(p: int, constraint: Any) -> Non
     np.testing.assert_array_equal(LinearStage(task, 0.05, constraint, False).noise(q), 0.0)
 
 
+@pytest.mark.parametrize(("alpha", "closeness"), [(20.0, 0.5), (3e3, 0.999)])
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
-def test_on_the_plateau_growth_and_noise_have_a_closed_form(constraint: Any) -> None:
-    """At constant q: e^{rα}, and q₀ + (1 − e^{−2rα}) D/(2rT), of what shrinks up to α."""
-    task, eta, alpha = ql.Task(4, 3, [0.1, 1.0, 1.9]), 0.1, 20.0
+def test_on_the_plateau_growth_and_noise_have_a_closed_form(
+    constraint: Any, alpha: float, closeness: float
+) -> None:
+    """At constant q: rα, and v/T = (q₀ + (1 − e^{−2rα}) D/(2rT)) e^{2rα}."""
+    task = ql.Task(4, 3, [0.1, 1.0, 1.9])
+    eta = closeness * last_learning_rate(task, constraint)
     q = ql.plateau(task, eta, constraint).q
     linear = LinearStage(task, eta, constraint, True, q)
     rates, noise = linear.rates(q), linear.noise(q) / linear.t
-    assert rates[0] < 0 < rates[-1]
-    found, growth, v = linear.follow(alpha)
+    assert linear.grows.tolist() == [False, rates[1] > 0, True]
+    with np.errstate(all="raise", under="ignore"):
+        found, growth, v = linear.follow(alpha)
     assert found == pytest.approx(q, rel=1e-8)
-    np.testing.assert_allclose(growth, rates * alpha, rtol=1e-7)
-    end = np.where(rates > 0, alpha + 10 / rates[-1], alpha)
-    np.testing.assert_allclose(
-        v, q + noise * (1 - np.exp(-2 * rates * end)) / (2 * rates), rtol=1e-7
-    )
+    np.testing.assert_allclose(growth, rates * alpha * linear.grows, rtol=1e-7)
+    end, old = alpha + 10 / rates[-1], np.exp(2 * rates * alpha * ~linear.grows)
+    to = np.where(linear.grows, end, -alpha)
+    expected = q * old + noise * (1 - np.exp(-2 * abs(rates) * abs(to))) / (2 * abs(rates))
+    np.testing.assert_allclose(v, expected, rtol=1e-7)
     # of what shrinks from the start on there is nothing to add
     assert effective_variance(task, eta, constraint)[0] == pytest.approx(1.0, abs=1e-14)
 
@@ -165,41 +186,54 @@ def test_norms_and_growth_relax_as_in_the_whole_ode() -> None:
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
-def test_the_covariance_of_one_sample_for_unequal_teachers(constraint: Any) -> None:
-    """Before (4.8), of the two largest T, within five standard errors: false alarm 1e-5."""
-    task, n, rng = ql.Task(3, 3, [0.4, 0.8, 1.6], 0.2), 300_000, np.random.default_rng(6)
-    linear = LinearStage(task, 0.08, constraint, True)
+@pytest.mark.parametrize(
+    ("p", "T", "apart"),
+    [
+        (1, [1.2], 1e-12),
+        (2, [0.9], 1e-12),
+        (1, UNEQUAL, 1e-12),
+        (2, UNEQUAL, 1e-12),
+        (3, [1.6, 0.8, 0.4], 0.01),  # of the third teacher unit mean and variance
+    ],
+)
+def test_moments_of_one_sample_are_those_of_all_fields(
+    constraint: Any, p: int, T: list[float], apart: float
+) -> None:
+    """(4.7), and before (4.8) and (4.9), of the largest T, by quadrature in every field."""
+    k, eta, hermite = len(T), 0.05, np.polynomial.hermite_e.hermegauss
+    linear = LinearStage(ql.Task(p, k, T, 0.2), eta, constraint, True)
     finite, q = FiniteSize(linear), linear.level.q
-    z, x = rng.standard_normal((n, 3)), rng.standard_normal((n, 3))
-    label = (x**2) @ np.diag(task.T) / 3 + math.sqrt(0.2) * rng.standard_normal(n)
-    error, norm = q * (z**2).mean(1) - label, (z**2).mean(1)[:, None]
-    g = (-4 * 0.08 * error + 4 * 0.08**2 * error**2)[:, None]
-    own, seen = z[:, :2], x[:, [2, 1]]
-    u = -2 * 0.08 * seen**2 * (error[:, None] + 2 * q / 3 * own**2)
-    parts = [u, g * norm + 0 * u, g * (own**2 - norm)]
-    if constraint == "spherical":
-        parts = [u - g * own**2 / 2]
-    for i, a in enumerate(parts):
-        for j, b in enumerate(parts):
-            a0, b0 = a - a.mean(0), b - b.mean(0)
-            product = a0[:, 0] * b0[:, 0] / 3 + a0[:, 0] * b0[:, 1] * 2 / 3
-            allowed = 5 * product.std() / math.sqrt(n)
-            assert abs(product.mean() - finite.covariance[i, j]) < allowed
-
-
-@pytest.mark.parametrize("constraint", ["free", "spherical"])
-def test_growth_is_slowed_by_moments_of_one_sample(constraint: Any) -> None:
-    """(4.7), fastest direction, within five standard errors of samples: false alarm 1e-6."""
-    task, n, rng = ql.Task(3, 3, [0.5, 1.0, 1.5], 0.8), 200_000, np.random.default_rng(4)
-    linear = LinearStage(task, 0.1, constraint, True)
-    z, x = rng.standard_normal((n, 3)), rng.standard_normal((n, 3))
-    label = (x**2) @ [0.5, 1.0, 1.5] / 3 + math.sqrt(0.8) * rng.standard_normal(n)
-    square = (linear.level.q * (z**2).mean(1) - label) ** 2
+    nodes = [hermite(n) for n in ([7, 7, 5][:p] + [5] * k + [3])]
+    weights = np.ones(1)
+    for _, w in nodes:
+        weights = np.multiply.outer(weights, w / w.sum()).ravel()
+    fields = np.array(np.meshgrid(*(x for x, _ in nodes), indexing="ij"))
+    fields = fields.reshape(p + k + 1, -1)
+    z, x = fields[:p] ** 2, fields[p:-1] ** 2
+    error = q * z.mean(0) - np.array(T) @ x / k + math.sqrt(0.2) * fields[-1]
+    kick, pairs = -4 * eta * error + 4 * eta**2 * error**2, []
+    for a in range(min(p, k, 2)):
+        u, trace = -2 * eta * x[a] * (error + 2 * q / p * z[a]), kick * z.mean(0)
+        parts = [u, trace, kick * z[a] - trace]
+        parts = [u - kick * z[a] / 2] if constraint == "spherical" else parts
+        pairs.append([part - part @ weights for part in parts])
+    e = min(p, k)
+    share = [1.0] if e == 1 else [1 / e, 1 - 1 / e]
+    covariance = sum(
+        c * np.einsum("in,jn,n->ij", pairs[0], pair, weights)
+        for c, pair in zip(share, pairs, strict=True)
+    )
+    allowed = apart * abs(finite.covariance).max()
+    np.testing.assert_allclose(finite.covariance, covariance, rtol=0, atol=allowed)
+    if p > 1:
+        assert finite.off_diagonal == pytest.approx((kick**2 * z[0] * z[1]) @ weights, rel=apart)
+    square = error**2
     share = 0.5 if constraint == "spherical" else -linear.response()[1]
-    lost = square * x[:, 2] ** 4 / 2 - square * z[:, 0] ** 4
-    lost = 4 * 0.1**2 * (lost + share * (6 * square * z[:, 0] ** 2 - 4 * 0.8))
-    assert abs(lost.mean() - linear.drag()) < 5 * lost.std() / math.sqrt(n)
-    assert LinearStage(task, 0.1, constraint, False).drag() == 0.0
+    lost = square * (x[0] ** 2 / 2 - z[0] ** 2 + share * 6 * z[0])
+    lost = 4 * eta**2 * (lost @ weights - share * 4 * 0.2)
+    assert linear.drag() == pytest.approx(lost, rel=1e-11)
+    assert LinearStage(ql.Task(p, k, T, 0.2), eta, constraint, False).drag() == 0.0
+    assert (finite.norm > 0.0) is (len(finite.decay) > 0) is (constraint == "free")
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
@@ -222,25 +256,29 @@ def test_the_variance_of_growth_is_its_integral(constraint: Any) -> None:
     assert len(finite.covariance) == (3 if constraint == "free" else 1)
 
 
+@pytest.mark.parametrize("p", [2, 4])
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
-def test_entries_of_Q_raise_the_loss(constraint: Any) -> None:
+def test_entries_of_Q_raise_the_loss(constraint: Any, p: int) -> None:
     """(4.9): the second derivative of the loss in each of them, times their variance, at last."""
-    linear = stage(constraint)
-    task, q, finite, h = ql.Task(4, 2, None, 0.2), linear.level.q, FiniteSize(linear), 1e-3
-    plateau = ql.Overlaps(q * np.eye(4), np.zeros((4, 2)))
+    task = ql.Task(p, 2, None, 0.2)
+    linear = LinearStage(task, 0.1, constraint, True)
+    q, finite, h = linear.level.q, FiniteSize(linear), 1e-3
+    plateau = ql.Overlaps(q * np.eye(p), np.zeros((p, 2)))
     raised = 0.0
-    for i, j in itertools.combinations(range(4), 2):
-        Q = q * np.eye(4)
+    for i, j in itertools.combinations(range(p), 2):
+        Q = q * np.eye(p)
         Q[i, j] = Q[j, i] = q * h
         raised += (ql.loss(task, ql.Overlaps(Q, plateau.M)) - ql.loss(task, plateau)) / h**2
     if constraint == "free":  # twice the variance on the diagonal, and the trace as it was
-        raised += q**2 * 2 / 4
+        raised += q**2 * 2 / p
     variance = finite.off_diagonal / (2 * finite.kappa_rest)
     assert finite.excess(1e9) == pytest.approx(raised * variance, rel=1e-9)
     assert finite.excess(0.0) == pytest.approx(raised, rel=1e-9)
     old = math.exp(-2 * finite.kappa_rest * 3.0)
     between = raised * (variance * (1 - old) + old)
     assert finite.excess(3.0) == pytest.approx(between, rel=1e-9)
+    finite.kappa_rest = 0.0
+    assert finite.excess(3.0) == pytest.approx(raised * (finite.off_diagonal * 3.0 + 1), rel=1e-9)
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])

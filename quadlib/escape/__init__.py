@@ -30,7 +30,7 @@ from quadlib.thresholds import Matched
 __all__ = ["EscapeLaw", "escape_law", "escape_law_in_pieces"]
 
 _SMALL = 1e-3  # loss drop, relative to the plateau, up to which M grows linearly
-_SLOW = 0.02  # growth rate over η, below which M grows too slowly to be followed
+_SLOW = 0.02  # growth rate over η tr T/p*, below which M grows too slowly to be followed
 _STEP = 0.4  # growth of M in a step of the Runge-Kutta method
 _TOGETHER = 1 << 16  # numbers that fit a cache, in a step of which a slider may wait
 
@@ -52,8 +52,8 @@ class EscapeLaw:
         Standard errors of the average over starts: the law's own.
     neglected
         Estimated relative error of the mean at this N and η. A quarter of what the excess loss
-        (4.9) adds; 30η²/(Nr), up to three times as much where p is near p* > 1; and free, p ≥ p*,
-        0.1/(N(1 − η/η_c)²), infinite past η_c. The numbers were fitted to the exact chain.
+        (4.9) adds; 30(η tr T/p*)²/(Nr), up to three times as much where p is near p* > 1; and
+        free, p ≥ p*, 0.1/(N(1 − η/η_c)²), infinite past η_c. The numbers were fitted to the chain.
     divergence
         Estimated share of runs that blow up before they escape: of ODE runs that leave the
         plateau with norms 1.5 times as scattered as those of SGD there.
@@ -158,12 +158,12 @@ def escape_law_in_pieces(
     noisy = check_flag("plateau_noise", plateau_noise)
 
     stage = LinearStage(task, eta, constraint, noisy, q0)
-    plateau, rate = stage.level, max(stage.level.escape_rate, 1e-300)
+    plateau, rate, unit = stage.level, stage.level.escape_rate, stage.unit
     target = escape_level(task, eta, constraint) if level is None else check_real("level", level)
-    if rate < _SLOW * eta:
+    if rate < _SLOW * eta * unit:
         raise ValueError(
             f"eta must be small enough for the plateau to be left, got eta = {eta:g}, where M "
-            f"grows at rate {plateau.escape_rate:.3g} as N → ∞; lower eta."
+            f"grows at rate {rate:.3g} as N → ∞; lower eta."
         )
     if free and plateau.q < q0 and stage.drift(q0) >= 0:  # above the larger root
         raise NoPlateauError(
@@ -174,14 +174,14 @@ def escape_law_in_pieces(
         raise ValueError(
             f"level must be below the plateau's {plateau.loss:.3g}, got {target:.3g}; lower it."
         )
-    # Time until the typical loss drop (4.6) is small but no longer tiny
+    # Time until the loss drop (4.6) of one teacher unit is small but no longer tiny
     small = _SMALL * min(plateau.loss, 2 * (plateau.loss - target))
     drop = 2 * q0 * stage.t.sum() / (task.p_star**2 * N)
     linear = max(0.0, math.log(small / drop) / (2 * rate))
     q, growth, v = stage.follow(linear)
     # Of norms that are to be adjusted, and of what is learned: the method is unstable at 2.8
     fastest = 2 * (q + 2 * q / task.p) - float(stage.t.mean()) if free else 0.0
-    step = min(_STEP / rate, 2 / (4 * eta * max(fastest, 1 + 1 / task.p_star)))
+    step = min(_STEP / rate, 2 / (4 * eta * max(fastest, unit * (1 + 1 / task.p_star))))
     steps = 8 / rate / step
     amplitude = (np.sqrt(v * stage.t / N) * np.exp(growth))[::-1]
     finite = FiniteSize(stage)
@@ -205,21 +205,19 @@ def escape_law_in_pieces(
             found.append((yield from passages(equation, some, levels, step, math.ceil(end / step))))
         return Passages(*(np.concatenate(x) for x in zip(*found, strict=True)))
 
-    def refuse() -> ValueError:
-        return ValueError(
-            f"level must be lost on the way from random weights to the end, got half of the "
-            f"plateau's loss or {target:.3g}, which the ODE of p = {task.p} and p_star = "
-            f"{task.p_star} does not cross as N → ∞; raise p, lower eta or choose another level."
-        )
-
+    refused = ValueError(
+        f"level must be lost on the way from random weights to the end, got half of the "
+        f"plateau's loss or {target:.3g}, which the ODE of p = {task.p} and p_star = "
+        f"{task.p_star} does not cross as N → ∞; raise p, lower eta or choose another level."
+    )
     matched = Matched(task, eta, constraint)
     S = yield from spectra(task.p, k, min(few, 512), alike)
-    pilot = yield from run(matched, S.values(), S.more, 15 / rate + 40 / eta, 1.5)
+    pilot = yield from run(matched, S.values(), S.more, 15 / rate + 40 / (eta * unit), 1.5)
     reached = np.isfinite(pilot.times)
     unreachable = reached[:, 0].mean() < 0.5 <= reached[:, 1].mean()
     levels[0] += unreachable * excess
     if reached[:, 1].mean() < 0.5 or np.median(pilot.times[:, 1]) == 0.0:
-        raise refuse()
+        raise refused
     limit = 2 * float(pilot.times[reached].max()) + 20 * step
     # How far directions have grown about then, in units of what they grow to
     around = rate * pilot.times[reached[:, 1], 1]
@@ -248,7 +246,7 @@ def escape_law_in_pieces(
         found = yield from run(matched, S.values(chosen), more[chosen], limit)
     escaped = np.isfinite(found.times[:, 0])
     if escaped.mean() < 0.5 or not np.ptp(found.times[escaped, 0]):
-        raise refuse()
+        raise refused
     finish = found.times[escaped]
     law = average(rate * finish[:, 0], known[chosen][escaped], known, entries)
     middle = linear + law.mean / rate
@@ -257,7 +255,7 @@ def escape_law_in_pieces(
     middle += stage.drag() * growing / (N * rate)
     neglected = float((finish[:, 0] - finish[:, 1]).mean()) / (4 * middle)
     square = 1 + 2 * (e > 1) / (abs(task.p - task.p_star) + 1)
-    neglected += 30 * square * eta**2 / (N * rate) + (math.inf if unreachable else 0.0)
+    neglected += 30 * square * (eta * unit) ** 2 / (N * rate) + (math.inf if unreachable else 0.0)
     if free and task.p >= task.p_star:
         distance = max(0.0, 1 - eta / critical_learning_rate(task))
         neglected += 0.1 / (N * distance**2) if distance > 0 else math.inf

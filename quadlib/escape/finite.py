@@ -11,8 +11,8 @@ from quadlib.shapes import Array
 class FiniteSize:
     """Fluctuations on the plateau to first order in 1/N, (4.7)-(4.9).
 
-    Averages over a sample are exact: polynomials in the fields of two pairs of a unit and a
-    teacher unit, and in the length of the other units' fields, by Gaussian quadrature.
+    Averages over a sample are exact: polynomials in its fields, by Gaussian quadrature. But of the
+    label of teacher units past the second only mean and variance count.
     """
 
     def __init__(self, stage: LinearStage) -> None:
@@ -67,7 +67,7 @@ def _sample(stage: LinearStage) -> tuple[list[Array], Array]:
     p, k, hermite = stage.p, stage.k, np.polynomial.hermite_e.hermegauss
     nothing, normal, rest = (np.zeros(1), np.ones(1)), hermite(7), hermite(3)
     others = roots_genlaguerre(4, (p - 4) / 2) if p > 2 else nothing
-    t = stage.t[: max(0, k - 2)] / k  # of the rest only mean and variance count
+    t = stage.t[: k - 2] / k
     scale = math.sqrt(2 * (t**2).sum() + stage.label_noise)
     axes = [normal, normal if p > 1 else nothing, normal, normal if k > 1 else nothing]
     axes += [(2 * others[0], others[1]), (scale * rest[0] - t.sum(), rest[1])]

@@ -17,8 +17,9 @@ class LinearStage:
         self.p, self.k, self.eta, self.q0 = task.p, task.p_star, eta, q0
         self.label_noise, self.spherical = task.label_noise, constraint == "spherical"
         self.t = np.linalg.eigvalsh(task.T)
-        self.noisy = plateau_noise
-        self.level = plateau(task, eta, constraint)
+        self.noisy, self.level = plateau_noise, plateau(task, eta, constraint)
+        self.unit = max(float(self.t.mean()), float(self.spherical))  # of all overlaps
+        self.grows = self.rates(self.level.q) > 0  # on the plateau
 
     def moment(self, q: float, i: int, j: int) -> Array:
         """E[Δ² z^{2i} x_r^{2j}], λ_i = √q z and λ*_r = √T_r x at M = 0, i, j ≤ 2.
@@ -63,25 +64,25 @@ class LinearStage:
         return float(4 * self.eta**2 * self.noisy * (direct / 2 - norm + share * length))
 
     def derivative(self, _alpha: float, y: Array) -> Array:
-        """Of q, of ∫r_r, and of v_r e^{-2∫r_r}/T_r, (4.1)."""
-        q, growth = y[0], y[1 : self.k + 1]
-        dq = 0.0 if self.spherical else q * self.drift(q)
-        dv = self.noise(q) / self.t * np.exp(-2 * growth)
-        return np.concatenate([[dq], self.rates(q), dv])
+        """Of q/q₀, of ∫r_r, and of v_r e^{-2∫r_r}/(q₀ T_r), (4.1); or, of what shrinks, noise."""
+        q, growth, v = self.q0 * y[0], y[1 : self.k + 1], y[self.k + 1 :]
+        dq, rates = 0.0 if self.spherical else y[0] * self.drift(q), self.rates(q)
+        dv = self.noise(q) / (self.q0 * self.t) * np.exp(-2 * growth * self.grows)
+        return np.concatenate([[dq], rates, dv + 2 * rates * v * ~self.grows])
 
     def follow(self, alpha: float) -> tuple[float, Array, Array]:
-        """Return q and ∫r_r at α, and v_r e^{-2∫r}/T_r there and at last, (4.3)."""
+        """Return q and ∫r_r at α, and v_r e^{-2∫r_r}/T_r at last, (4.3).
+
+        What shrinks on the plateau collects no further: of it 0, and v_r/T_r at α.
+        """
         from scipy.integrate import solve_ivp
 
-        y0 = np.concatenate([[self.q0], np.zeros(self.k), np.full(self.k, self.q0)])
-        end = alpha + 10 / self.level.escape_rate
-        # What shrinks on the plateau collects no further
-        way = solve_ivp(
-            self.derivative, (0.0, end), y0, "LSODA", [alpha, end], rtol=1e-9, atol=1e-11
-        )
-        now, last = way.y[self.k + 1 :].T
-        v = np.where(self.rates(self.level.q) > 0, last, now)
-        return float(way.y[0, 0]), way.y[1 : self.k + 1, 0], v
+        y0, to = np.zeros(2 * self.k + 1), alpha + 10 / self.level.escape_rate
+        y0[0], y0[self.k + 1 :] = 1.0, self.grows
+        way = solve_ivp(self.derivative, (0.0, to), y0, "LSODA", [alpha, to], rtol=1e-9, atol=1e-11)
+        growth, (now, last) = way.y[1 : self.k + 1, 0], way.y[self.k + 1 :].T
+        v = self.q0 * np.where(self.grows, last, now + np.exp(2 * growth * ~self.grows))
+        return self.q0 * float(way.y[0, 0]), growth * self.grows, v
 
 
 def effective_variance(

@@ -86,6 +86,7 @@ def passages(
         return np.asarray(step * (loss(y + dy) - loss(y - dy)) / 2)
 
     last, lowest = loss(y), levels.min()
+    blown_up = 1e3 * last.max()
     times = np.where(last[:, None] <= levels, 0.0, math.inf)
     runaway, waiting = np.zeros(len(y), dtype=bool), np.flatnonzero(last > lowest)
     y, last = y[waiting], last[waiting]
@@ -106,7 +107,7 @@ def passages(
                     slopes = slope(y[at], k[0][at]), slope(new[at], equation.derivative(new[at]))
                     what = np.full_like(at, i), waiting[at], np.full_like(at, j)
                     ends.append((*what, last[at], now[at], *slopes))
-        gone = ~(now < 1e3 * max(1.0, levels.max()))
+        gone = ~(now < blown_up)
         runaway[waiting[gone]] = True
         stay = ~gone & (now > lowest)
         still = (np.abs(now - last)[stay] < 1e-9 * lowest).all()  # a fixed point above the level
