@@ -69,6 +69,7 @@ TESTS = {
     "escape/passage": "test_escape_parts theorems/test_escape_law",
     "escape/__init__": f"test_escape_parts theorems/test_escape_law {BAD}",
     "dynamics/__init__": f"test_loops {BAD}",
+    "dynamics/progress": "test_loops",
     "dynamics/start": f"{LOOPS} {BAD}",
     "dynamics/compiled": "test_loops",
     "dynamics/record": "test_loops test_together",

@@ -248,3 +248,23 @@ def test_bad_input_of_the_spectrum(
 def test_bad_input_of_the_empirical_operator(X: Any, error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         empirical_hessian_operator(network(2, 1, 6, 0), X)
+
+
+def test_a_block_of_the_allowed_size_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = ql.Task(3, 2)
+    state = ql.random_overlaps(task, 50, 0)
+    monkeypatch.setattr("quadlib.landscape.LARGEST_BLOCK", 15)
+    assert hessian_spectrum(task, state, 50).multiplicities.sum() == 150
+    monkeypatch.setattr("quadlib.landscape.LARGEST_BLOCK", 14)
+    with pytest.raises(ValueError, match="rows below 14, got 15"):
+        hessian_spectrum(task, state, 50)
+
+
+def test_what_rounding_has_moved_below_zero_tells_what_it_has_moved_above() -> None:
+    """A solution known to 10⁻¹⁰: C has the eigenvalues ∓10⁻¹⁰ instead of 0 and 0."""
+    task, off = ql.Task(2, 2), np.diag([1e-10, -1e-10])
+    exact = hessian_spectrum(task, ql.Overlaps(np.eye(2), np.eye(2)), 10)
+    rounded = hessian_spectrum(task, ql.Overlaps(np.eye(2), np.eye(2) + off), 10)
+    assert rounded.nullity == exact.nullity
+    np.testing.assert_allclose(rounded.values, exact.values, atol=1e-9)
+    np.testing.assert_array_equal(rounded.multiplicities, exact.multiplicities)

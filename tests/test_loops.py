@@ -12,6 +12,7 @@ import pytest
 
 import quadlib as ql
 from quadlib.dynamics.overlaps import block_length
+from quadlib.dynamics.progress import bar, to_the_end
 from quadlib.dynamics.record import largest_error
 from quadlib.dynamics.start import starter
 from quadlib.dynamics.together import Together
@@ -209,6 +210,20 @@ def test_the_error_beyond_which_a_run_has_diverged() -> None:
     assert largest_error(ql.Task(2, 2, [1.0, 4.0]), start) == 1e6 * (1 + 3 + 2.5)
 
 
+@pytest.mark.parametrize("kind", ["compiled", "written", "numpy"])
+def test_a_diffusion_that_leaves_the_possible_states_is_refused(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """At N = 10, where `simulate` would have refused at once, 400 runs do not stay a covariance."""
+    as_kind(monkeypatch, "diffusion", kind)
+    task, rngs = ql.Task(2, 2), [np.random.default_rng((3, i)) for i in range(400)]
+    draw = starter(task, None, 10, "diffusion", "free", 1.0)
+    how: Any = dict(eta=0.125, alpha=np.array([20.3]), N=10, method="diffusion")
+    together = Together(task, draw, rngs, **how)
+    with pytest.raises(ValueError, match=r"N must be large enough .* got 10, .*; use method="):
+        together.advance(1e9)
+
+
 def test_a_start_may_be_drawn_by_a_function() -> None:
     how: Any = dict(task=NOISY, method="overlaps", constraint="free", N=40, eta=0.05, slices=1.0)
     own = runs(**how, start=lambda rng: ql.random_overlaps(NOISY, 40, rng))
@@ -319,3 +334,25 @@ def test_arrays_are_those_of_numpy_where_jaxtyping_is_not(monkeypatch: pytest.Mo
     shapes = runpy.run_path(str(path))
     assert shapes["Float"][np.ndarray, "p N"] is np.ndarray
     assert shapes["Int"] is shapes["Float"]
+
+
+def test_a_bar_appears_after_a_second_if_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with bar(True, 1000, "sample", 20) as shown:
+        assert (shown.n, shown.total, shown.unit, shown.unit_scale) == (20, 1000, "sample", True)
+        assert (shown.delay, shown.monitor_interval, shown.disable) == (1.0, 0, False)
+    with bar(True, 1000, "sample") as shown:
+        assert shown.n == 0
+    with bar(False, 1000, "sample") as hidden:
+        assert hidden.disable
+    assert capsys.readouterr().err == ""
+
+
+def test_what_comes_of_slices_is_what_they_return() -> None:
+    def slices() -> Any:
+        for i in range(3):
+            yield done.append(i)
+        return "all"
+
+    done: list[int] = []
+    assert to_the_end(slices()) == "all"
+    assert done == [0, 1, 2]

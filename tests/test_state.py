@@ -1,5 +1,7 @@
 """Random starts: the short way has the law of the long one."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -116,3 +118,30 @@ def test_as_many_weights_are_drawn_as_fit_in_memory() -> None:
     assert check_memory(2**28, ql.Task(2, 2)) == 2**28
     with pytest.raises(ValueError, match="fit in memory, got N = 268435457"):
         check_memory(2**28 + 1, ql.Task(2, 2))
+
+
+def test_free_norms_of_a_random_start_are_random() -> None:
+    Q = ql.random_overlaps(ql.Task(60, 2), 100, 0).Q
+    assert (np.diag(Q) != 1.0).all()
+
+
+def test_the_teacher_of_weights_is_that_of_the_task_to_1e_9_of_it() -> None:
+    for unit in (1e-4, 1e4):
+        for off, fits in ((0.9e-9, True), (1.1e-9, False)):
+            task = ql.Task(1, 1, [unit])
+            w = ql.Weights([[0.0, unit**0.5]], [[(2 * unit * (1 + off)) ** 0.5, 0.0]])
+            with contextlib.nullcontext() if fits else pytest.raises(ValueError, match="deviation"):
+                ql.loss(task, w)
+
+
+def test_overlaps_are_possible_to_1e_9_of_the_largest_eigenvalue() -> None:
+    """Of a correlation 1 + x: 2 + x and −x."""
+    for off, fits in ((1.9e-9, True), (2.1e-9, False)):
+        x = np.array([[1 + off]])
+        with contextlib.nullcontext() if fits else pytest.raises(ValueError, match="covariance"):
+            ql.loss(ql.Task(1, 1), ql.Overlaps([[1.0]], x))
+    for unit in (1e-4, 1e4):
+        for off, fits in ((1.9e-9, True), (2.1e-9, False)):
+            Q = unit * np.array([[1.0, 1 + off], [1 + off, 1.0]])
+            with contextlib.nullcontext() if fits else pytest.raises(ValueError, match="semidef"):
+                ql.Overlaps(Q, np.zeros((2, 1)))

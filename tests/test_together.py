@@ -150,18 +150,6 @@ def test_no_size_is_compiled_for_itself() -> None:
     assert len(loop.signatures) == 1
 
 
-@pytest.mark.parametrize("kind", ["compiled", "numpy"])
-def test_a_diffusion_that_leaves_the_possible_states_is_refused(
-    request: pytest.FixtureRequest, kind: str
-) -> None:
-    """At N = 10, where `simulate` would have refused at once, 400 runs do not stay a covariance."""
-    if kind == "numpy":
-        request.getfixturevalue("without_numba")
-    runs = engine(ql.Task(2, 2), 10, 0.125, "free", "diffusion", runs=400)
-    with pytest.raises(ValueError, match=r"N must be large enough .* got 10, .*; use method="):
-        finish(runs)
-
-
 def test_a_level_is_looked_for_at_each_sample_until_the_last_time() -> None:
     how: Any = dict(alpha=np.array([1.0, 5.0]), level=1.6)
     found = finish(engine(ONE, 100, 0.1, "free", "overlaps", **how)).passage

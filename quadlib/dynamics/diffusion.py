@@ -138,7 +138,7 @@ def _loop(
         if watch[0] >= 0.0:
             now = (mean_square(s) + label_noise) / 2
             if now <= watch[0]:
-                part = (watch[0] - now) / (watch[1] - now) if watch[1] < np.inf else 0.0
+                part = (watch[0] - now) / (watch[1] - now)
                 watch[2] = alpha - clock[3] * part
                 clock[0] = alpha
                 return FINISHED

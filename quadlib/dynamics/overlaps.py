@@ -151,7 +151,7 @@ def _loop(
         if step == look:
             now = loss(F)
             if now <= watch[0]:
-                part = (watch[0] - now) / (watch[1] - now) if watch[1] < np.inf else 0.0
+                part = (watch[0] - now) / (watch[1] - now)
                 watch[2] = step - every * part
                 clock[0] = step
                 return FINISHED

@@ -133,3 +133,11 @@ def test_the_late_loss_is_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     early = ql.gradient_flow(task, state, eta=0.1, alpha=alpha)
     assert (early.loss != late.loss).all()
     np.testing.assert_allclose(late.loss, early.loss, rtol=1e-6)
+
+
+def test_a_loss_is_late_when_its_slowest_direction_is() -> None:
+    """8η T_r α/p* is 16,000 in one direction and 16 in the other, which is hardly learned."""
+    task = ql.Task(5, 2, [1.998, 0.002])
+    run = ql.gradient_flow(task, ql.random_overlaps(task, 100, 1), eta=1.0, alpha=[2e3])
+    expected = ql.loss(task, ql.Overlaps(run.Q[0], run.M[0]))
+    assert run.loss[0] == pytest.approx(expected, rel=1e-9)

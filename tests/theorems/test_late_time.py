@@ -237,3 +237,21 @@ def test_too_few_units_leave_a_floor(p: int, k: int, T: object) -> None:
     rng = np.random.default_rng(p)
     best = min(minimize(loss, rng.standard_normal(p * k)).fun for _ in range(3))
     assert law.floor == pytest.approx(best, abs=1e-8)
+
+
+def test_the_law_of_several_surplus_units_on_the_sphere() -> None:
+    """(6.9) in numbers: n = 4, p = 6, τ = (.6, .4), and F = .12/.76 + .08/.84."""
+    F = 0.12 / 0.76 + 0.08 / 0.84
+    expected = 4 * 2 / (64 * 0.01 * 6) * (1 + (1 + 16 / 12) * F / (1 - F))
+    law = late_time_law(ql.Task(6, 2, [1.2, 0.8]), 0.1, "spherical")
+    assert law.prefactor == pytest.approx(expected, rel=1e-12)
+    assert law.exponent == 2
+    assert ql.LateTimeLaw("power law").floor == 0
+
+
+def test_a_trace_is_that_of_the_sphere_to_1e_9() -> None:
+    for off in (0.99e-9, -0.99e-9):
+        late_time_law(ql.Task(5, 4, [1 + 4 * off, 1, 1, 1]), 0.01, "spherical")
+    for off in (1.01e-9, -1.01e-9):
+        with pytest.raises(ValueError, match="T must have trace p_star = 4"):
+            late_time_law(ql.Task(5, 4, [1 + 4 * off, 1, 1, 1]), 0.01, "spherical")

@@ -8,12 +8,15 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import quadlib as ql
+from quadlib.plateau import last_learning_rate
 from quadlib.thresholds import Matched
+from quadlib.thresholds import runs_away as runs_away_from_the_plateau
 
 # p, p*: the last below which, and the first above which, a random small M was seen to run away
 BRACKETS = {
@@ -157,3 +160,58 @@ def test_the_diverging_runs_of_theory_are_those_of_the_benchmark():
     assert none == ["0 %"] * 3
     assert f"{past[0]}, {past[1]} and {past[2]} until $\\alpha = 50$, 100 and 200" in text
     assert f"four in ten until {when:g}" in text
+
+
+@pytest.mark.parametrize(("p", "T"), [(4, [3.0, 1.0]), (2, [3.0, 1.0])])
+def test_what_is_integrated_to_see_a_run_away(monkeypatch, p, T):
+    """From M = 10⁻³ O √T on the plateau, until 10³ (1 + tr T/p*), or 25/r and 100/η (10⁴/η at
+    p = p*, where the ODE runs away already past η_c, but slowly)."""
+    task, eta, asked = ql.Task(p, 2, T), 0.05, []
+    level = ql.plateau(task, eta)
+
+    def solve_ivp(derivative, span, y0, method, events, rtol, atol):
+        asked.append((span, y0, rtol, atol))
+        assert events.terminal
+        for q, sign in ((2999.0, 1), (3001.0, -1)):
+            assert np.sign(events(0.0, np.where(np.arange(len(y0)) == 1, q, 0.0))) == sign
+        assert events(0.0, np.where(np.arange(len(y0)) < 3, 0.0, 1e9)) > 0  # m counts for nothing
+        return SimpleNamespace(status=len(asked) - 1)
+
+    monkeypatch.setattr("scipy.integrate.solve_ivp", solve_ivp)
+    assert not runs_away_from_the_plateau(task, eta)
+    assert runs_away_from_the_plateau(task, eta)
+    ((start, end), y0, *accuracy), _ = asked
+    assert start == 0.0
+    assert end == pytest.approx(25 / level.escape_rate + (100 if p == 4 else 1e4) / 0.05, rel=1e-12)
+    m = 1e-3 * np.sqrt(level.q * np.array([3.0, 1.0, 0.0]))
+    np.testing.assert_allclose(y0, [*[level.q] * 3, *m], rtol=1e-12)
+    assert accuracy == [1e-7, 1e-10]
+
+
+@pytest.mark.parametrize("share", [0.9, 0.3])
+@pytest.mark.parametrize(("p", "p_star"), [(4, 2), (16, 4), (2, 8)])
+def test_the_runaway_is_bisected_where_the_plateau_is_left(monkeypatch, p, p_star, share):
+    """To 10⁻⁴, up to 10⁻³ below the last plateau, or to where r = η/100 if that comes earlier."""
+    task, tried = ql.Task(p, p_star), []
+    last = last_learning_rate(task, "free")
+    true = share * last
+
+    def runs_away(task, eta):
+        tried.append(eta)
+        return eta > true
+
+    monkeypatch.setattr("quadlib.thresholds.runs_away", runs_away)
+    found = ql.learning_rates(task).runaway
+    left = ql.plateau(task, tried[0]).escape_rate / tried[0]
+    if (p, p_star) == (4, 2):
+        assert tried[0] == pytest.approx(last * (1 - 1e-3), rel=1e-12)
+        assert left > 0.01
+    else:
+        assert left == pytest.approx(0.01, rel=1e-6)
+    if tried[0] > true:
+        assert true < found < true * (1 + 1.01e-4)
+        assert len(tried) < 20
+        assert max(tried[1:]) < tried[0]
+    else:
+        assert found == last
+        assert len(tried) == 1
