@@ -59,7 +59,7 @@ class OverlapChain:
         samples = np.array([min(n, 2**62) for n in record.samples])
         self.record, self.run, D = record, run, float(N - k - p)
         # steps done, the first of which only draws an input; row; step of the next look
-        self.clock = np.array([-1, 0, 0 if record.every else -2])
+        self.clock = np.array([-1, 0, 0])
         self.watch = np.array([record.level, np.inf, np.inf])  # level, last loss; passage in steps
         self.constants = (
             (record.every, samples, record.Q[run], record.M[run]),
