@@ -4,7 +4,9 @@ import contextlib
 import importlib
 import runpy
 import sys
+import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -345,6 +347,17 @@ def test_a_bar_appears_after_a_second_if_at_all(capsys: pytest.CaptureFixture[st
     with bar(False, 1000, "sample") as hidden:
         assert hidden.disable
     assert capsys.readouterr().err == ""
+
+
+def test_a_bar_does_not_ask_for_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Auto(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            warnings.warn("IProgress not found. Please update jupyter", stacklevel=2)
+            return contextlib.nullcontext
+
+    monkeypatch.setitem(sys.modules, "tqdm.auto", Auto("tqdm.auto"))
+    with pytest.raises(TypeError, match="total"):  # what stands for tqdm knows no argument
+        bar(True, 1, "sample")
 
 
 def test_what_comes_of_slices_is_what_they_return() -> None:

@@ -134,6 +134,9 @@ def test_more_than_20000_steps_without_a_point_are_too_many(
         _, pieces = solved(monkeypatch, [0.25, 0.5][: before + 1], answered(codes))
         assert sum(pieces) == before + reached
         assert next(codes, None) is None
+
+
+def test_a_stop_between_points_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = iter([-1] * 39 + [2] * 501)
     assert sum(solved(monkeypatch, [1e9], answered(codes))[1]) == 0
     assert next(codes, None) is None

@@ -152,7 +152,9 @@ def test_no_size_is_compiled_for_itself() -> None:
 
 def test_a_level_is_looked_for_at_each_sample_until_the_last_time() -> None:
     how: Any = dict(alpha=np.array([1.0, 5.0]), level=1.6)
-    found = finish(engine(ONE, 100, 0.1, "free", "overlaps", **how)).passage
+    runs = finish(engine(ONE, 100, 0.1, "free", "overlaps", **how))
+    np.testing.assert_array_equal(runs.alpha, [5.0])
+    found = runs.passage
     fine = finish(engine(ONE, 100, 0.1, "free", "overlaps", alpha=np.arange(501) / 100))
     expected = first_passage(fine.alpha, fine.loss, 1.6)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
@@ -173,3 +175,31 @@ def test_a_record_is_of_one_free_run_and_looks_after_each_sample() -> None:
     assert Record(ONE, 0.1, 9, [1]).every == 0  # without a level it does not look
     record = Record(ONE, 0.1, 9, [1], level=1.0)
     assert (len(record.Q), record.spherical, record.every) == (1, False, 1)
+
+
+def test_slices_get_longer_or_shorter_until_they_take_what_they_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A call to a loop may take a tenth of a second, or half of the time that is given: with less
+    than half of that it does twice as much the next time, with more half as much.
+    """
+    runs = engine(ONE, 100, 0.1, "free", "overlaps")
+    now, budgets, costs = [100.0], list[int](), list[float]()
+
+    class Loop:
+        def advance(self, budget: int) -> bool:
+            budgets.append(budget)
+            now[0] += costs[len(budgets) - 1]
+            return True
+
+    runs._now = Loop()
+    monkeypatch.setattr("quadlib.dynamics.together.time.perf_counter", lambda: now[0])
+    for seconds, cost, expected in (
+        (1.0, [0.04, 0.06, 0.09, 0.12, 0.3, 0.3, 0.3], [16, 32, 32, 32, 16, 8, 4]),
+        (0.1, [0.02, 0.03, 0.06], [2, 4, 4]),
+        (1.0, [0.2, 0.2, 0.2, 0.2, 0.2], [2, 1, 1, 1, 1]),
+    ):
+        budgets.clear()
+        costs[:] = cost
+        assert runs.advance(seconds)
+        assert budgets == expected
