@@ -1,5 +1,6 @@
 """Results on disk and in other processes: whole or absent, themselves or refused."""
 
+import contextlib
 import copy
 import os
 import pickle
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import quadlib as ql
+from quadlib.archive import check_possible
 from quadlib.ensemble import EnsembleInterrupted, StoreError
 
 TASK = ql.Task(2, 1, [1.5], label_noise=0.1)
@@ -168,6 +170,7 @@ KILLED = """
 import os, sys
 import numpy as np
 import quadlib as ql
+from quadlib.archive import check_possible
 run = ql.Trajectory.load(sys.argv[1])
 def half(file, **arrays):
     file.write(b"half of it")
@@ -264,3 +267,15 @@ def test_copies_are_equal_and_read_only(copied: Any) -> None:
         error = copied(kind("It ended.", RUNS))
         assert str(error) == "It ended."
         assert_equal(RUNS, error.ensemble)
+
+
+def test_recorded_losses_and_overlaps_agree_to_1e_9() -> None:
+    """Of (tr Q/p + tr T/p*)² + label noise, 7² + .5 here; and of 7 p where Q is symmetric."""
+    task, Q, M = ql.Task(2, 2, [4.0, 2.0], 0.5), np.diag([5.0, 3.0]), np.zeros((2, 2))
+    loss = ql.loss(task, ql.Overlaps(Q, M))
+    for off, fits in ((0.99, True), (-0.99, True), (1.01, False), (-1.01, False)):
+        with contextlib.nullcontext() if fits else pytest.raises(ValueError, match="loss must"):
+            check_possible(task, Q, M, np.array(loss + off * 49.5e-9), {})
+        skew = Q + off * np.array([[0.0, 7e-9], [-7e-9, 0.0]])
+        with contextlib.nullcontext() if fits else pytest.raises(ValueError, match="symmetric"):
+            check_possible(task, skew, M, np.array(loss), {})

@@ -258,6 +258,13 @@ def test_a_run_alone_shows_its_samples_and_starts_with_weights_of_variance_one(
     assert shown[-1] == 200
 
 
+@pytest.mark.parametrize("seed", [7, (7, 100), None])
+def test_a_run_tells_its_seed_if_it_was_given_one(seed: Any) -> None:
+    rng = np.random.default_rng(0) if seed is None else seed
+    run = ql.simulate(ONE, None, eta=0.1, alpha=[0.0], N=10, rng=rng, progress=False)
+    assert run.meta["seed"] == seed
+
+
 @pytest.mark.parametrize("method", ["weights", "overlaps", "diffusion"])
 def test_before_the_first_step_nothing_is_done(method: Any) -> None:
     draw = starter(NOISY, None, 60, method, "free", 1.0)

@@ -215,3 +215,17 @@ def test_the_runaway_is_bisected_where_the_plateau_is_left(monkeypatch, p, p_sta
     else:
         assert found == last
         assert len(tried) == 1
+
+
+def test_a_plateau_that_is_left_at_the_least_rate_is_tried_up_to_its_end(monkeypatch):
+    tried, left = [], SimpleNamespace(escape_rate=0.0)
+
+    def plateau(task, eta):
+        left.escape_rate = 0.015 * eta
+        return left
+
+    monkeypatch.setattr("quadlib.thresholds.plateau", plateau)
+    monkeypatch.setattr("quadlib.thresholds.runs_away", lambda _, eta: tried.append(eta))
+    task = ql.Task(4, 2)
+    assert ql.learning_rates(task).runaway == last_learning_rate(task, "free")
+    assert tried == [last_learning_rate(task, "free") * (1 - 1e-3)]
