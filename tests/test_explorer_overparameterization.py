@@ -56,7 +56,7 @@ def test_the_late_curve_tends_to_the_law(explorer):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"p": 1}, "p = 1 is less than p* = 2: the loss cannot reach zero."),
+        ({"p": 1}, "p = 1 is less than p* = 2: the loss cannot reach zero. Raise p."),
         (
             {"eta": 0.25},
             "The learning rate η is not below its critical value 0.25: solutions repel. Lower it.",
@@ -64,7 +64,8 @@ def test_the_late_curve_tends_to_the_law(explorer):
         ({"eta": 0.5}, "The learning rate η is too large: the ODE diverges. Lower it."),
         (
             {"eta": 0.5, "constraint": "spherical", "p": 1},
-            "The learning rate η is too large: the plateau is never left. Lower it.",
+            "The learning rate η is too large: on the plateau M shrinks, nothing escapes. "
+            "Lower it.",
         ),
     ],
 )

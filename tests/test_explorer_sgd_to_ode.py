@@ -133,7 +133,7 @@ def test_numbers_of_the_alt_text(explorer, values, N, curve):
             r"from (\S+) at α = 0 to (\S+) at α = ([\d.]+\d)", alt.replace("−", "-")
         ).groups(),
     )
-    told = float(re.search(r"are (\S+) from it", alt)[1])
+    told = float(re.search(r"are (\S+) from the ODE", alt)[1])
     values = DEFAULT | values
     eta, alpha = values["eta"], np.linspace(0, end, 151)
     task = ql.Task(4, 2, label_noise=values["label_noise"])

@@ -71,12 +71,11 @@ class Beyond(Explorer):
         self.level.set_data([0, end], [level, level])
         self.floor.set_data([0, end], [_floor(task, eta)] * 2)
         for line, part in zip(self.learned, parts.T, strict=True):
-            line.set_data(ode.alpha, np.where(part < _TOP, part, np.nan))
+            line.set_data(ode.alpha, part)
         for line in (self.sgd, self.noisy):
             line.set_data([], [])
         # What blows up leaves the picture
         high = controls.round_up(1.1 * min(ode.loss.max(), 1.5 * ode.loss[0]))
-        self.ode.set_ydata(np.where(ode.loss < high, ode.loss, np.nan))
         x = 0.0, min(end, controls.round_up(2 * ode.alpha[-1]))
         self.live.limits(self.left, x, (0.0, high))
         self.live.limits(self.right, x, (0.0, _TOP))
@@ -95,10 +94,8 @@ class Beyond(Explorer):
     def show(self, task: Task, sgd: Together, caption: Caption) -> Caption:
         """Draw these runs, and say where they end."""
         losses, parts = sgd.loss, np.moveaxis(_learned(sgd.M, task), -1, 1)
-        high = self.left.get_ylim()[1]
-        self.sgd.set_data(*curves(sgd, np.where(losses < high, losses, np.nan)))
-        parts = np.where(parts < _TOP, parts, np.nan).reshape(-1, len(sgd.alpha))
-        self.noisy.set_data(*curves(sgd, parts))
+        self.sgd.set_data(*curves(sgd, losses))
+        self.noisy.set_data(*curves(sgd, parts.reshape(-1, len(sgd.alpha))))
         last = losses[np.isfinite(losses[:, -1]), -1]
         words = f"{len(losses)} runs of SGD ({how(sgd)}) from the same start"
         words += f" end at a loss {controls.span(last)}" if len(last) else ""
@@ -163,7 +160,7 @@ def _caption(
     task: Task, eta: float, N: int, ode: Trajectory, parts: Array, level: float, warning: str
 ) -> Caption:
     T = ", ".join(number(t) for t in np.diag(task.T))
-    alt = f"Teacher units with T = diag({T}), p = {task.p} student units, N = {number(N)}, "
+    alt = f"Teacher units with T = diag({T}), p = {task.p}, N = {number(N)}, "
     alt += f"η = {number(eta)}, label noise {number(task.label_noise)}:"
     if math.isfinite(level):
         alt += f" the plateau is at loss {number(level)};"

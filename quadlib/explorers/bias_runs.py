@@ -82,7 +82,7 @@ def chosen(values: dict[str, Any]) -> Setting:
     # Turn the units so that the first teacher is seen by the first unit alone, then by `angle`
     M = np.linalg.qr(drawn.M, mode="complete")[1]
     scale = float(np.sign(M[0, 0]) * values["size"] * math.sqrt(p * k / N) / np.linalg.norm(M))
-    c, s = (f(math.radians(values["angle"])) for f in (math.cos, math.sin))
+    c, s = (round(f(math.radians(values["angle"])), 15) for f in (math.cos, math.sin))
     turn = np.array([[c, -s], [s, c]])[:p, :p]
     M = scale * M
     M[:2] = turn @ M[:2]

@@ -16,11 +16,9 @@ from quadlib.explorers.runs import (
     advance,
     curves,
     doubts,
-    how,
+    outcome,
     passages,
-    said,
     setting,
-    when,
 )
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
@@ -91,6 +89,8 @@ class Escape(Explorer):
             line.set_data([], [])
         self.bars.set_data(np.zeros(_BINS))
         self.live.say(self.right, "" if now.leaves else "No escape, no law.")
+        for ax in (self.top, self.bottom):
+            self.live.say(ax, "All diverge at once.")
         top, self.batches = ode.loss[0], []
         if now.plateau:
             self.level.set_data([0.0, now.end], [now.plateau.loss] * 2)
@@ -118,7 +118,7 @@ class Escape(Explorer):
                     now.task, now.N, now.eta, plateau_noise=False
                 )
             except ValueError:
-                text = "No law: half of the plateau's loss is not lost from every start."
+                law, text = None, "No law: half of the plateau's loss is not lost from every start."
                 caption = caption._replace(alt=f"{caption.alt} {text}")
                 self.live.say(self.right, text.replace(" is", "\nis"))
             else:
@@ -163,9 +163,7 @@ class Escape(Explorer):
         self.sgd.set_data(*curves(first, first.loss))
         self.sgd_M.set_data(*curves(first, np.linalg.norm(first.M, axis=(2, 3))))
         escaped = np.concatenate([passages(part, now.half) for part in self.batches])
-        text = f"{len(escaped)} of {self.count} SGD runs ({how(first)}) escape"
-        text += when(escaped)
-        text += said(law)
+        text = outcome(self.batches, escaped, law)
         if law:
             counts = np.histogram(escaped, self.edges)[0]
             width = self.edges[1] - self.edges[0]
@@ -204,7 +202,7 @@ def _caption(now: Setting, ode: Trajectory, norm: Array) -> Caption:
         alt += f"the ODE has lost half of it at α = {number(escape)}, and "
         summary = f"The ODE has lost half of the plateau at α = {number(escape)}."
     alt += (
-        f"the ODE's loss goes from {number(ode.loss[0])} to {number(ode.loss[-1], 2)} at "
+        f"the ODE's loss goes from {number(ode.loss[0])} to {number(ode.loss[-1])} at "
         f"α = {number(ode.alpha[-1])}, ‖M‖ from {number(norm[0], 2)} to {number(norm[-1], 2)}."
     )
     rows = np.column_stack([ode.alpha, ode.loss, norm]).tolist()

@@ -47,9 +47,9 @@ class ImplicitBias(Explorer):
         (self.law,) = self.right.plot([], [], color=black, lw=1.2, label="its law")
         (self.ode,) = self.right.plot([], [], color=blue, lw=2.5, label="ODE")
         (self.flow,) = self.right.plot([], [], "--", color=orange, lw=1.5, label="flow")
-        self.right.set(yscale="log", xlabel="α = samples / N")
+        self.live.log(self.right.yaxis)
+        self.right.set(xlabel="α = samples / N")
         self.right.set_ylabel("1 − cos to the closest solution")
-        self.right.minorticks_off()
         self.live.animate(self.inside, self.set, self.paths, self.ends, self.ode_path, self.begin)
         self.live.animate(self.flow_path, self.closest)
         self.live.animate(self.sgd, self.mean, self.law, self.ode, self.flow)
@@ -81,7 +81,10 @@ class ImplicitBias(Explorer):
         self.ode.set_data(ode.alpha, turned)
         self.ode_path.set_data(*_within(_plane(ode.M), side))
         self.live.limits(self.right, (0.0, setting.end), (_SMALLEST, 4.0))
-        self.live.say(self.right, "no zero-loss solution:\nnothing to turn away from")
+        words = f"1 − cos is {_size(0.0)}:\nbelow this picture"
+        if not setting.solvable:
+            words = "no zero-loss solution:\nnothing to turn away from"
+        self.live.say(self.right, words)
         caption = _caption(setting, ode, turned)
         rest = self.rest(setting, side, caption, values["noise"])
         self.later(rest, "flow and runs" if values["noise"] else "flow")
@@ -127,7 +130,8 @@ class ImplicitBias(Explorer):
             root = math.sqrt(setting.N)
             pieces = blur_law_in_pieces(setting.task, setting.eta, root * setting.start.M)
             law = (yield from pieces)[0]
-            yield lambda: self.law.set_data([0.0, setting.end], [law, law])
+            if law > _SMALLEST:
+                yield partial(self.law.set_data, [0.0, setting.end], [law, law])
         runs = sgd(setting)
         yield from followed(runs, partial(self.show, setting, runs, side, law, caption))
 
@@ -151,7 +155,7 @@ class ImplicitBias(Explorer):
             words += f" turn away from it by {_size(end.mean())} in the mean"
             if end.mean() > _SMALLEST:
                 words += f" (± {number(end.std() / math.sqrt(len(end)), 1)})"
-            words += f", where the law says {number(law)}" if math.isfinite(law) else ""
+            words += f", where the law says {_size(law)}" if math.isfinite(law) else ""
         else:
             words += " are drawn"
         if diverged := int(runs.diverged.sum()):

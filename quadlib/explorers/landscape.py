@@ -9,7 +9,7 @@ import numpy as np
 
 from quadlib.dynamics.ode import integrate
 from quadlib.explorers import controls
-from quadlib.landscape import empirical_hessian_operator, hessian_spectrum
+from quadlib.landscape import Spectrum, empirical_hessian_operator, hessian_spectrum
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.plateau import plateau
@@ -45,10 +45,10 @@ class Landscape(Explorer):
                 for color, label in ((below, "below zero"), (black, f"{name}: zero and above"))
             ]
             self.stems[ax] = stems
-            ax.set(yscale="log", xlabel="Hessian eigenvalue")
-            ax.minorticks_off()
+            self.live.log(ax.yaxis)
+            ax.set_xlabel("Hessian eigenvalue")
             self.live.legend(ax, ncols=2)
-        self.middle.set_ylabel(f"multiplicity, N = {number(_RUN_N)}")
+        self.middle.set_ylabel(f"number, N = {number(_RUN_N)}")
         self.right.set_ylabel(f"number, N = {_SAMPLE_N}")
         self.live.legend(self.left, ncols=2)
         self.live.animate(self.loss, self.here, *self.stems[self.middle], *self.stems[self.right])
@@ -77,69 +77,64 @@ class Landscape(Explorer):
         self.here.set_data([run.alpha[i]], [run.loss[i]])
         high = controls.round_up(1.05 * float(run.loss.max()))
         self.live.limits(self.left, (0.0, float(run.alpha[-1])), (0.0, high))
-        self._draw_spectrum(self.middle, spectrum.values, spectrum.multiplicities)
-        self._draw_spectrum(self.right, np.empty(0), np.empty(0))
-        self._hold(spectrum.values)
+        self._draw_spectra(spectrum, np.empty(0))
         low, high = spectrum.values[[0, -1]]
         outside = spectrum.multiplicities >= _RUN_N - p - p_star
         flat = number(spectrum.multiplicities[outside].sum())
         alt = (
             f"At α = {number(run.alpha[i])} of a run that ends at α = {number(run.alpha[-1])}, "
             f"p = {p} and p* = {p_star}, the loss is {number(run.loss[i])}. Of the Hessian's "
-            f"{number(p * _RUN_N)} eigenvalues {spectrum.index} are negative; they reach from "
+            f"{number(p * _RUN_N)} eigenvalues {_negative(spectrum.index)}; they reach from "
             f"{number(low)} to {number(high)}. The {flat} along directions that no unit sees are "
             f"{controls.span(spectrum.values[outside])}; they are exactly zero only on the plateau "
             "of gradient flow, which a learning rate moves."
         )
-        summary = (
-            f"{spectrum.index} directions lead down; the steepest has curvature {number(low)}."
-        )
+        summary = f"{_lead_down(spectrum.index)}; the lowest curvature is {number(low)}."
         rows = tuple(zip(spectrum.values.tolist(), spectrum.multiplicities.tolist(), strict=True))
         caption = Caption(alt, _COLUMNS, rows, summary)
         self.later(
-            self._sampled((p, p_star, i, ratio), spectrum.values, caption),
+            self._sampled((p, p_star, i, ratio), spectrum, caption),
             f"{_samples(ratio)} samples",
         )
         return caption
 
     def _sampled(
-        self, setting: tuple[int, int, int, float], population: Array, caption: Caption
+        self, setting: tuple[int, int, int, float], population: Spectrum, caption: Caption
     ) -> Pieces:
         eigenvalues = yield from _empirical(*setting)
         below = int((eigenvalues < -1e-9).sum())
 
         def show() -> Caption:
-            self._hold(np.concatenate([population, eigenvalues]))
-            left, right = self.right.get_xlim()
-            edges = np.linspace(left, right, 121)
-            edges -= edges[np.argmin(np.abs(edges))]  # no bin has both signs
-            counts, _ = np.histogram(eigenvalues, edges)
-            self._draw_spectrum(
-                self.right, ((edges[1:] + edges[:-1]) / 2)[counts > 0], counts[counts > 0]
-            )
+            self._draw_spectra(population, eigenvalues)
             words = (
                 f"On one sample, samples / N = {number(setting[-1])} at N = {_SAMPLE_N}, "
-                f"{below} of {len(eigenvalues)} eigenvalues are negative; they reach from "
+                f"of {len(eigenvalues)} eigenvalues {_negative(below)}; they reach from "
                 f"{number(eigenvalues[0])} to {number(eigenvalues[-1])}."
             )
             return caption._replace(
                 alt=f"{caption.alt} {words}",
-                summary=f"{caption.summary} On the sample {below} lead down.",
+                summary=f"{caption.summary} On the sample: {_lead_down(below)}.",
             )
 
         yield show
 
-    def _draw_spectrum(self, ax: Any, values: Array, counts: Array) -> None:
-        for stems, chosen in zip(self.stems[ax], (values < 0, values >= 0), strict=True):
-            pairs = zip(values[chosen].tolist(), counts[chosen].tolist(), strict=True)
-            stems.set_segments([[(value, 0.5), (value, count)] for value, count in pairs])
-
-    def _hold(self, values: Array) -> None:
-        """Give both spectra round limits that hold these eigenvalues, with a margin."""
+    def _draw_spectra(self, population: Spectrum, sampled: Array) -> None:
+        """Count both in bins between round limits that hold all eigenvalues, with a margin."""
+        values = np.concatenate([population.values, sampled])
         low, high = (_round(1.05 * max(end, 0.0)) for end in (-values.min(), values.max()))
         x = (-max(low, high / 10), max(high, low / 10))
-        self.live.limits(self.middle, x, (0.5, 2e5))
-        self.live.limits(self.right, x, (0.5, 1e3))
+        edges = np.linspace(*x, 121)
+        edges -= edges[np.argmin(np.abs(edges))]  # no bin has both signs
+        middle = (edges[1:] + edges[:-1]) / 2
+        for ax, top, shown, weights in (
+            (self.middle, 2e5, population.values, population.multiplicities),
+            (self.right, 1e3, sampled, None),
+        ):
+            self.live.limits(ax, x, (0.5, top))
+            counts, _ = np.histogram(shown, edges, weights=weights)
+            for stems, side in zip(self.stems[ax], (middle < 0, middle >= 0), strict=True):
+                pairs = zip(middle, counts, side & (counts > 0), strict=True)
+                stems.set_segments([[(m, 0.5), (m, count)] for m, count, seen in pairs if seen])
 
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls that give the two spectra."""
@@ -155,6 +150,14 @@ spectrum = ql.hessian_spectrum(task, state, N={_RUN_N})
 weights = state.weights(task, {_SAMPLE_N}, rng)
 H = ql.empirical_hessian_operator(weights, rng.standard_normal(({n}, {_SAMPLE_N})))
 sampled = np.linalg.eigvalsh(H @ np.eye({p * _SAMPLE_N}))"""
+
+
+def _negative(count: int) -> str:
+    return f"{count or 'none'} {'is' if count < 2 else 'are'} negative"
+
+
+def _lead_down(count: int) -> str:
+    return f"{count or 'No'} direction{'s lead' if count > 1 else ' leads'} down"
 
 
 def _round(value: float) -> float:

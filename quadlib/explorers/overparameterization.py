@@ -51,13 +51,18 @@ class _Setting(NamedTuple):
     @property
     def end(self) -> float:
         """When typical networks have escaped, rounded up; the same for every p."""
-        return controls.round_up(3 * self.p_star / self.eta)
+        return controls.round_up(3.5 * self.p_star / self.eta)
 
     @property
     def late(self) -> Array:
         """From before the escape on, whole decades: their axis seldom changes."""
         first = math.floor(math.log10(self.end)) - 1
         return np.geomspace(10.0**first, 10.0 ** (first + 4), _POINTS)
+
+    @property
+    def settles(self) -> bool:
+        """Whether solutions attract; else the ODE may go up and down for ever, for minutes."""
+        return self.eta < critical_learning_rate(Task(self.p_star, self.p_star))
 
 
 class Overparameterization(Explorer):
@@ -78,8 +83,8 @@ class Overparameterization(Explorer):
             ax.set(xlabel="α = samples / N")
         (self.level,) = self.left.plot([], [], ":", color=PALETTE["theory"], label="plateau")
         self.left.set_ylabel("population loss")
-        self.middle.set(xscale="log", yscale="log", ylabel="population loss, late")
-        self.middle.minorticks_off()
+        self.live.log(self.middle.xaxis, self.middle.yaxis)
+        self.middle.set_ylabel("population loss, late")
         (self.law,) = self.middle.plot([], [], "-", color=PALETTE["law"], lw=1.2, label="law")
         self.bars = self.right.vlines([], [], [], colors=PALETTE["law"], lw=1.5)
         (self.means,) = self.right.plot([], [], "_", color=PALETTE["law"], ms=9, mew=1.5)
@@ -124,7 +129,7 @@ class Overparameterization(Explorer):
         escape = run.escape_time() if math.isfinite(level) else math.inf
         self.here.set_data([now.p], [escape])
         self.live.say(self.right, "no escape from the plateau:\nno law of its time")
-        self.live.say(self.middle, "nothing is left of the ODE")
+        self.live.say(self.middle, "η is too large:\nno zero loss to fall to")
         self.live.limits(self.left, (0.0, now.end), (0.0, _HIGH))
         self.live.limits(self.middle, (now.late[0], now.late[-1]), _LATE)
         self.live.limits(self.right, (0.8, 20.0), (0.0, now.end))
@@ -144,12 +149,13 @@ class Overparameterization(Explorer):
             yield partial(
                 line.set_data, other.alpha, np.where(other.loss < _HIGH, other.loss, np.nan)
             )
-        run = yield from _runs(now, late=True)
-        caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
-        yield partial(self._show_law, now, run, caption)
-        for p, line in self.others[self.middle].items():
-            late = yield from _runs(now._replace(p=p), late=True)
-            yield partial(line.set_data, *_shown(late))
+        if now.settles:
+            run = yield from _runs(now, late=True)
+            caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
+            yield partial(self._show_law, now, run, caption)
+            for p, line in self.others[self.middle].items():
+                late = yield from _runs(now._replace(p=p), late=True)
+                yield partial(line.set_data, *_shown(late))
         caption = caption._replace(columns=_COLUMNS)
         for p in sorted({*if_compiled(_OTHERS, _OTHERS[:1]), now.p}):
             if (found := (yield from _escape(now._replace(p=p)))) is not None:
@@ -176,7 +182,8 @@ class Overparameterization(Explorer):
         """Return the calls that give the curves of this p, and the laws."""
         now = _Setting(**values)
         to_the_end(_escape(now))
-        cuts = [len(to_the_end(_runs(now, late)).alpha) for late in (False, True)]
+        kinds = (False, True) if now.settles else (False,)
+        cuts = [*(len(to_the_end(_runs(now, late)).alpha) for late in kinds), 0][:2]
         early, late = (f"[:{cut}]" if cut < _POINTS else "" for cut in cuts)
         norms = f'constraint="{now.constraint}"'
         lines = [
@@ -233,16 +240,16 @@ def _judge(now: _Setting, run: Trajectory) -> tuple[float, str]:
     with suppress(NoPlateauError):
         top = plateau(now.task, now.eta, now.constraint)
         level = top.loss
-        story = "" if top.escape_rate > 0 else "the plateau is never left"
+        story = "" if top.escape_rate > 0 else "on the plateau M shrinks, nothing escapes"
     if len(run.alpha) < _POINTS:
         story = "the ODE diverges"
     if story:
         return level, f"The learning rate η is too large: {story}. Lower it."
     if now.p < now.p_star:
-        return level, f"p = {now.p} is less than p* = {now.p_star}: the loss cannot reach zero."
-    critical = critical_learning_rate(now.task)
-    what = f"not below its critical value {number(critical)}: solutions repel"
-    return level, f"The learning rate η is {what}. Lower it." * (now.eta >= critical)
+        less = f"p = {now.p} is less than p* = {now.p_star}"
+        return level, f"{less}: the loss cannot reach zero. Raise p."
+    what = f"not below its critical value {number(critical_learning_rate(now.task))}"
+    return level, f"The learning rate η is {what}: solutions repel. Lower it." * (not now.settles)
 
 
 def _late_law(now: _Setting) -> LateTimeLaw | None:

@@ -3,7 +3,7 @@
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -211,17 +211,19 @@ def curves(runs: Together, values: Array) -> tuple[Array, Array]:
     return joined([runs.alpha] * len(seen), seen)
 
 
-def when(escaped: Array) -> str:
-    """Return at which α these runs escape."""
-    return f" at α = {number(escaped.mean())} ± {number(escaped.std())}" if len(escaped) else ""
-
-
-def said(law: EscapeLaw | None) -> str:
-    """Return what the law says."""
-    if law is None:
-        return ""
-    name = "law" if law.trusted else "law for large N, not good here"
-    return f" ({name}: {number(law.mean)} ± {number(law.std)})"
+def outcome(runs: Sequence[Together], escaped: Array, law: EscapeLaw | None) -> str:
+    """Return how many of these runs escape, when, what the law says, and how many diverge."""
+    diverged = sum(int(part.diverged.sum()) for part in runs)
+    text = f"{len(escaped)} of {sum(len(part.loss) for part in runs)} SGD runs ({how(runs[0])}) "
+    text += "escape" if len(escaped) or diverged else "lose half of the plateau's loss"
+    if len(escaped):
+        text += f" at α = {number(escaped.mean())}"
+    if len(escaped) > 1:
+        text += f" ± {number(escaped.std())}"
+    if law:
+        name = "law" if law.trusted else "law for large N, not good here"
+        text += f" ({name}: {number(law.mean)} ± {number(law.std)})"
+    return f"{text}; {diverged} diverge" if diverged else text
 
 
 def doubts(law: EscapeLaw) -> str:

@@ -86,7 +86,7 @@ class SgdToOde(Explorer):
         left.set(xlabel="α = samples / N")
         (self.law,) = right.plot([], [], color=dark, lw=1.2, ls=":", label="slope −½")
         (self.floor,) = right.plot([], [], "--", color=orange, label="between the two ODEs")
-        (self.dots,) = right.plot([], [], "o", color=grey, ms=6, label="SGD to the ODE")
+        (self.dots,) = right.plot([], [], "o", color=grey, ms=6, label="SGD to the thick ODE")
         (self.here,) = right.plot([], [], "D", color=grey, mfc="none", ms=9, label="at this N")
         self.live.log(right.xaxis, right.yaxis)
         right.set(xlim=_SPAN, ylim=(1e-5, 10), xlabel="N", ylabel="root mean square distance")
@@ -123,14 +123,15 @@ class SgdToOde(Explorer):
             line.set_linewidth(2.2 if noise == v["gradient_noise"] else 1.0)
         values = followed(chosen, what)
         both = np.concatenate([followed(ode, what) for ode in odes.values()])
-        lowest = 0.0 if what == "loss" else -8.0
+        lowest = 0.0 if what in ("loss", "Q₁₁") else -8.0
         self.live.limits(self.left, (0.0, case.end(N)), _limits(both, lowest))
         self.left.set_ylabel(what)
         for artist in (*self.sgd, self.law, self.floor, self.dots, self.here):
             artist.set_data([], [])
-        name = "ODE" if v["gradient_noise"] else "ODE without gradient noise"
+        name = _name(v["gradient_noise"])
         first, last, end = map(number, (values[0], values[-1], chosen.alpha[-1]))
-        story = f"{what} of the {name} goes from {first} at α = 0 to {last} at α = {end}"
+        story = f"{what[0].upper()}{what[1:]} of the {name} goes from {first} at α = 0 "
+        story += f"to {last} at α = {end}"
         rows = list(zip(chosen.alpha.tolist(), values.tolist(), strict=True))
         warning = f"The {name} diverges after α = {end}. Lower the learning rate η."
         warning *= len(chosen.alpha) < _POINTS
@@ -140,15 +141,16 @@ class SgdToOde(Explorer):
         return caption
 
     def _distances(self, case: _Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
+        name = _name(noise)
         ode, sgd = case.ode(N, noise), (yield from self._runs(case, N))
         mean, lost = _distance(sgd, ode, what), int(sgd.diverged.sum())
         text = f"{_RUNS} SGD runs at N = {number(N)} ({runs.how(sgd)}) "
         if lost:
             text = f"{lost} of the {text}diverge."
         elif math.isinf(mean):
-            text += "do not follow it to the end."
+            text += f"do not follow the {name} to the end."
         else:
-            text += f"are {number(mean, 2)} from it in root mean square."
+            text += f"are {number(mean, 2)} from the {name} in root mean square."
         caption = caption._replace(alt=f"{caption.alt} {text}", summary=text)
         self.live.say(self.right, "No distance: runs or ODE diverge.\nLower the learning rate η.")
 
@@ -233,6 +235,10 @@ def _chosen(v: dict[str, Any]) -> tuple[_Case, int, str]:
         units = "p" if what[0] == "Q" else "p*"
         raise ValueError(f"{what} needs {units} of at least 2, got 1; follow {what[0]}₁₁.")
     return _Case(task, v["eta"], v["start"] == "same at every N", v["seed"]), N, what
+
+
+def _name(noise: bool) -> str:
+    return "ODE" if noise else "ODE without gradient noise"
 
 
 def followed(result: Trajectory | Together, what: str) -> Array:

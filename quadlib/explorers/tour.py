@@ -16,11 +16,9 @@ from quadlib.explorers.runs import (
     curves,
     doubts,
     followed,
-    how,
+    outcome,
     passages,
-    said,
     setting,
-    when,
 )
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
@@ -114,17 +112,14 @@ class Tour(Explorer):
         self.sgd.set_data(*curves(sgd, sgd.loss))
         escaped = passages(sgd, now.half)
         self.escapes.set_data(escaped, np.full(len(escaped), now.half))
-        text = f"{len(escaped)} of {len(sgd.loss)} SGD runs ({how(sgd)}) escape"
-        text += when(escaped)
-        text += said(law)
+        text = outcome([sgd], escaped, law)
         summary = f"{text}; the ODE at {number(ode)}." if math.isfinite(ode) else f"{text}."
-        if len(escaped) and escaped.mean() < ode:
+        late = ode - escaped if len(escaped) > 1 else np.zeros(1)
+        if math.inf > late.mean() > 2 * late.std() / math.sqrt(len(late)):
             text += (
                 ", earlier than the ODE: the samples' noise lets M grow on the plateau, which "
                 "the limit of large N leaves out"
             )
-        if sgd.diverged.any():
-            text += f"; {sgd.diverged.sum()} diverge"
         return caption._replace(alt=f"{caption.alt} {text}.", summary=summary)
 
     def script(self, values: dict[str, Any]) -> str:

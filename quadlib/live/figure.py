@@ -268,8 +268,10 @@ def _holds_data(artist: Artist) -> bool:
     if not artist.get_visible():
         return False
     if isinstance(artist, Line2D):
-        seen = np.isfinite(np.asarray(artist.get_ydata(), float)).sum()
-        return bool(seen > (artist.get_marker() in ("", "None")))  # a line needs two points
+        seen = np.isfinite(np.asarray(artist.get_ydata(), float))
+        if artist.get_marker() in ("", "None"):
+            seen = seen[1:] & seen[:-1]  # a line needs two points side by side
+        return bool(seen.any())
     if isinstance(artist, StepPatch):
         return bool(np.any(np.asarray(artist.get_data()[0]) > 0))
     return isinstance(artist, Collection) and len(artist.get_paths()) > 0
