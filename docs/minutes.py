@@ -16,7 +16,9 @@ def minutes(path: Path) -> tuple[int, int]:
     prose = " ".join(cell for cell in cells if cell.startswith(" [markdown]"))
     code = [cell for cell in cells if not cell.startswith(" [markdown]")]
     formulas = r"\$\$.*?\$\$"
-    words = re.findall(r"[^\W\d_]{2,}", re.sub(rf"{formulas}|\]\([^)]*\)", " ", prose, flags=re.S))
+    words = re.findall(
+        r"[^\W\d_]{2,}", re.sub(rf"{formulas}|</?sub>|\]\([^)]*\)", " ", prose, flags=re.S)
+    )
     exercises = sum("ql.check(" in cell for cell in code)
     questions = sum("ql.predict(" in cell for cell in code)
     reading = len(words) / 80 + 2 * (len(code) - exercises - questions) + questions

@@ -20,7 +20,7 @@
 # **What you will learn.** What a step does to the overlaps depends on the sample only through p + p\* Gaussian
 # numbers, whose covariance *is* the overlaps. So the mean of a step is a function of the overlaps alone, and that makes
 # an ODE. You will measure that mean, see what its η² term is and what is lost without it, watch the distance between
-# SGD and the ODE fall as N^(−1/2), and see where it does not fall at all. At the end N disappears from the cost per
+# SGD and the ODE fall as 1/√N, and see where it does not fall at all. At the end N disappears from the cost per
 # sample of an *exact* simulation.
 #
 # **You need** Gaussian vectors, their covariance, and that the variance of a sum of independent numbers is the sum of
@@ -165,7 +165,7 @@ plotting.Picture(
 #    \delta Q_{ij} = -\frac{4\eta}{N}\,\Delta\,\lambda_i\lambda_j
 #    + \frac{4\eta^2}{N}\,\Delta^2\lambda_i\lambda_j\,\frac{|x|^2}{N} . $$
 #
-# There are only products of fields in it, and |x|²/N, which is 1 up to something of order N^(−1/2). The error
+# There are only products of fields in it, and |x|²/N, which is 1 up to something of order 1/√N. The error
 # Δ = fᵀ A f is a quadratic form in the fields f = (λ, λ\*), with the diagonal matrix A = diag(1/p, …, −1/p\*, …). So
 # its mean is known as soon as we can average products of four and of six Gaussians.
 #
@@ -324,7 +324,8 @@ half.compare(
 )
 levels = [ql.plateau(task, e).q for e in (0.0, quick)]
 print(f"plateau level q: {number(levels[0])} without gradient noise, {number(levels[1])} with it")
-print(f"distance between the two ODEs ∝ η^{np.polyfit(np.log(etas), np.log(gaps), 1)[0]:.2f}")
+power = np.polyfit(np.log(etas), np.log(gaps), 1)[0]
+print(f"the distance between the two ODEs scales as η to the power {number(power)}")
 plotting.Picture(
     fig,
     plotting.sentence(
@@ -341,7 +342,7 @@ plotting.Picture(
 # [(3.3)](../docs/theory.md#eq-3-3) with it). On the right the dots follow the dotted line of slope 1: gradient flow is
 # the limit η → 0. At any finite η it is the ODE with the η² term that SGD follows.
 #
-# ## How close: N^(−1/2)
+# ## How close: 1/√N
 #
 # What the drift leaves over is a sum of independent increments of size √(δ/N). We measure the distance
 #
@@ -373,15 +374,17 @@ slope = np.polyfit(np.log(sizes), np.log(D), 1)[0]
 gap = distance(exact, bare)
 
 fig, ax = plotting.figure(width=6.5)
-ax.loglog(sizes, D, "o", color=PALETTE["ode"], label="SGD to the ODE")
-ax.loglog(sizes, D_bare, "s", color=PALETTE["flow"], label="SGD to the ODE without η² term")
+ax.loglog(sizes, D, "o", color=PALETTE["sgd"], label="SGD to the ODE")
+ax.loglog(
+    sizes, D_bare, "s", mfc="none", color=PALETTE["sgd"], label="SGD to the ODE without η² term"
+)
 guide = D[-1] * np.sqrt(sizes[-1] / np.array(sizes))
 ax.loglog(sizes, guide, ":", color=PALETTE["theory"], label="slope −1/2")
 ax.axhline(gap, color=PALETTE["flow"], ls="--", lw=1, label="between the two ODEs")
 ax.set(xlabel="N", ylabel="distance D")
 ax.legend()
 print(f"fitted slope {number(slope)}")
-fall.compare(D[0] / D[-1], "D is proportional to N^(−1/2), and N grows by a factor 10⁴.")
+fall.compare(D[0] / D[-1], "D is proportional to 1/√N, and N grows by a factor 10⁴.")
 plotting.Picture(
     fig,
     f"The distance between SGD and the ODE falls from {number(D[0], 2)} at N = {sizes[0]} to "
@@ -413,7 +416,7 @@ ql.explorers.sgd_to_ode()
 # ## Where the ODE is not enough
 #
 # "SGD follows the ODE" holds for a given start as N → ∞, up to a fixed time. But at a random start the entries of M(0)
-# are themselves of order N^(−1/2), as small as the fluctuations, and both are then multiplied by the same exponential
+# are themselves of order 1/√N, as small as the fluctuations, and both are then multiplied by the same exponential
 # growth on the plateau.
 #
 # We start SGD and the ODE from the *very same* random overlaps, at N = 10⁴ and at N = 10⁸.
@@ -447,8 +450,8 @@ for ax, N in zip(axes, (10**4, 10**8), strict=True):
     escapes = np.array([run.escape_time() for run in runs])
     widths.append(escapes.std())
     said.append(
-        f"N = {number(N)}: distance of M up to α = 5 {number(early, 2)}, escape of the ODE at α = "
-        f"{number(own.escape_time(), 2)}, of SGD at {number(escapes.mean(), 2)} ± {number(escapes.std(), 2)}"
+        f"N = {number(N)}: until α = 5 M is {number(early, 2)} away; the ODE escapes at α = "
+        f"{number(own.escape_time(), 2)}, SGD at {number(escapes.mean(), 2)} ± {number(escapes.std(), 2)}"
     )
 print(*said, sep="\n")
 ratio = widths[1] / widths[0]
@@ -496,7 +499,7 @@ for N in (100, 10_000, 1_000_000):
 #
 # **The Kolmogorov–Smirnov test** compares two samples. It takes the largest distance between their cumulative
 # distributions, and its p-value is the probability of a distance as large as that, or larger, if both samples have the
-# same law. Then it is equally likely to lie anywhere between 0 and 1. If the laws differ it is close to 0; below .0001 we would say that they do.
+# same law. Then it is equally likely to lie anywhere between 0 and 1. If the laws differ it is close to 0; below 10⁻⁴ we would say that they do.
 
 # %%
 small, N, count = ql.Task(p=2, p_star=1), 30, ql.if_compiled(1500, 60)
@@ -552,7 +555,7 @@ plotting.Picture(
 # Put your answer in place of the dots and run the cell. The [solutions](solutions/01_sgd_to_ode_solutions.ipynb) have
 # the way to each answer.
 #
-# **01.1 (change a number).** The distance D falls as N^(−1/2). How does it depend on η, over a time of order 1/η and at
+# **01.1 (change a number).** The distance D falls as 1/√N. How does it depend on η, over a time of order 1/η and at
 # fixed N: as which power? (One number, the exponent; within 10 %. Find it by an argument like that for N, or measure D at
 # two small values of η.)
 

@@ -37,9 +37,9 @@
 # | η | `eta` | learning rate |
 # | plateau | `plateau(task, eta)` | M = 0, Q = q I, where nothing moves: its `q`, `loss`, `escape_rate` |
 # | r | `plateau(...).escape_rate` | growth rate of M on the plateau |
-# | α_esc | `trajectory.escape_time()` | first α at which half of the plateau's loss is gone, [(4.4)](../docs/theory.md#eq-4-4) |
-# | law | `escape_law(task, N, eta)` | distribution of α_esc over runs: `mean`, `std`, `density(alpha)`, `trusted` |
-# | v_eff | `escape_law(...).v_eff` | N⟨M²⟩ of the start that SGD behaves as if it had |
+# | α<sub>esc</sub> | `trajectory.escape_time()` | first α at which half of the plateau's loss is gone, [(4.4)](../docs/theory.md#eq-4-4) |
+# | law | `escape_law(task, N, eta)` | distribution of α<sub>esc</sub> over runs: `mean`, `std`, `density(alpha)`, `trusted` |
+# | v<sub>eff</sub> | `escape_law(...).v_eff` | N⟨M²⟩ of the start that SGD behaves as if it had |
 #
 # The teacher's units are orthogonal and equally strong here, T = I, and there is no label noise;
 # [notebook 06](06_beyond.ipynb) goes beyond that. The numbers of equations lead to the [theory](../docs/theory.md).
@@ -240,14 +240,14 @@ plotting.Picture(
 #
 # ## Why a logarithm of N
 #
-# In N dimensions random vectors are nearly orthogonal: M(0) has entries of order N^(−1/2). They have to grow to order one
+# In N dimensions random vectors are nearly orthogonal: M(0) has entries of order 1/√N. They have to grow to order one
 # at rate r, and this takes the time ln(√N)/r. So
 #
 # $$ \langle\alpha_{\rm esc}\rangle = \frac{\ln N}{2r} + \text{const}
 #    \approx \frac{p^\star}{8\eta}\,\ln N + \text{const} , $$
 #
-# which is [(4.5)](../docs/theory.md#eq-4-5), and the number of samples N α_esc is of order N ln N. What is random about
-# α_esc is the *logarithm* of a random number of order one, whose law does not depend on N.
+# which is [(4.5)](../docs/theory.md#eq-4-5), and the number of samples N α<sub>esc</sub> is of order N ln N. What is random about
+# α<sub>esc</sub> is the *logarithm* of a random number of order one, whose law does not depend on N.
 #
 # We simulate from N = 10³ to 10¹² by the diffusion, for which N is only a parameter.
 
@@ -315,16 +315,16 @@ plotting.Picture(
 # A first idea: everything random is in M(0). Its entries are Gaussian with variance 1/N. Given M(0), let the ODE run.
 #
 # But the plateau is not silent. Each step kicks M by −(2η/N) Δ λλ\*ᵀ, with random sign. N steps of size 1/N add up
-# to √N/N = N^(−1/2) in a unit of time: **the same order as M(0), at every N**. A kick that comes at time α then grows like
+# to √N/N = 1/√N in a unit of time: **the same order as M(0), at every N**. A kick that comes at time α then grows like
 # M itself. So the variance v = N⟨M²⟩ of an entry has a source D, and grows at twice the rate of M,
 # [(4.1)](../docs/theory.md#eq-4-1):
 #
 # $$ v' = 2 r v + D, \qquad v_{\rm eff} = v(0) + \int_0^\infty D\,e^{-2\int_0^\alpha r}\,d\alpha . $$
 #
 # D, in [(4.2)](../docs/theory.md#eq-4-2), is a Gaussian average like those of notebook
-# [01](01_sgd_to_ode.ipynb). The solution of the equation for v is the growth e^(2∫r) of an undisturbed M, times
-# something that climbs from v(0) = 1 to v_eff ([(4.3)](../docs/theory.md#eq-4-3)) within a time of about 1/(2r): kicks that
-# come later have no time to grow. So SGD in N dimensions should escape like the ODE from a start of variance v_eff/N
+# [01](01_sgd_to_ode.ipynb). The solution of the equation for v is the growth exp(2∫r) of an undisturbed M, times
+# something that climbs from v(0) = 1 to v<sub>eff</sub> ([(4.3)](../docs/theory.md#eq-4-3)) within a time of about 1/(2r): kicks that
+# come later have no time to grow. So SGD in N dimensions should escape like the ODE from a start of variance v<sub>eff</sub>/N
 # instead of 1/N.
 #
 # We measure v in many runs, and divide by the growth of the ODE from a tiny M.
@@ -369,11 +369,11 @@ plotting.Picture(
 # %% [markdown]
 # **See** each grey line climb to the dotted level of its η and stay there, up to the error of the runs. At small η the
 # excess over 1 is proportional to η (the printed numbers): it is the noise of SGD, not that of the start. At η = 0.2
-# it is as large as the start itself. And v_eff does not contain N.
+# it is as large as the start itself. And v<sub>eff</sub> does not contain N.
 #
 # ## A thousand escape times
 #
-# Now the law itself: average the ODE's escape over Gaussian M of variance v_eff/N (`escape_law` has the linear
+# Now the law itself: average the ODE's escape over Gaussian M of variance v<sub>eff</sub>/N (`escape_law` has the linear
 # stage in closed form and integrates only the end, from many directions of M). We compare it with 1000 runs at
 # N = 3000, sample by sample (in the browser 200, by diffusion), and with the law for a silent plateau.
 
@@ -418,10 +418,10 @@ plotting.Picture(
 
 # %% [markdown]
 # **See** that the solid line has the place, the width and the skewness of the histogram. The dashed one, without the
-# noise of the plateau, lies too far to the right, by many standard errors. Since v_eff does not contain N, high dimension
+# noise of the plateau, lies too far to the right, by many standard errors. Since v<sub>eff</sub> does not contain N, high dimension
 # does not remove this effect.
 #
-# The spread has a story of its own. If ‖M‖ alone decided, α_esc would be a constant minus ln(χ²)/(2r), where χ² is the sum
+# The spread has a story of its own. If ‖M‖ alone decided, α<sub>esc</sub> would be a constant minus ln(χ²)/(2r), where χ² is the sum
 # of the squares of p p\* Gaussian numbers. But half of the loss cannot be lost in one direction when p\* ≥ 2: a second
 # direction has to grow, and its start may be much smaller. Hence the long tail to the right (exercise 02.3).
 #
@@ -475,7 +475,7 @@ for size, e in ((1000, 0.1), (100, 0.2)):
 # On the left the loss and ‖M‖, of the ODE (blue) and of ten runs of SGD (grey); on the right the escape times of up to 320
 # runs, which arrive while you look, and the two laws. Try:
 #
-# - p and p\*: the slope of the dashed line below the loss depends on p\* and not on p.
+# - p and p\*: the slope of the dotted line below the loss depends on p\* and not on p.
 # - η: a larger one makes the escape earlier, then later, then there is no plateau.
 # - N: each decade moves everything to the right by the same step, and changes no shape.
 
@@ -574,8 +574,8 @@ plotting.Picture(
 
 # %% [markdown]
 # **See** that the blue dots sit on the dotted bound. In the hatched region the plateau is left for a solution. In the white
-# one there is a plateau too, but no solution to go to: above the dashed line η_c they repel
-# ([notebook 03](03_overparameterization.ipynb)), and for p < p\* there is none. Between η_c and the bound there is one more
+# one there is a plateau too, but no solution to go to: above the dashed line η<sub>c</sub> they repel
+# ([notebook 03](03_overparameterization.ipynb)), and for p < p\* there is none. Between η<sub>c</sub> and the bound there is one more
 # learning rate, above which a network that leaves the plateau runs away; [notebook 06](06_beyond.ipynb) measures it.
 #
 # A plateau that exists need not be reached: random weights of norm √N may already be beyond the larger root, for
@@ -611,7 +611,7 @@ answer = ...
 ql.check("02.2", answer)
 
 # %% [markdown]
-# **02.3 (derive).** If ‖M‖ alone decided, what would the standard deviation of α_esc be? (One number. Hint: the variance of
+# **02.3 (derive).** If ‖M‖ alone decided, what would the standard deviation of α<sub>esc</sub> be? (One number. Hint: the variance of
 # ln χ², with χ² a sum of n squares, is the trigamma function ψ₁(n/2), `scipy.special.polygamma(1, n / 2)`. Compare with
 # the law for p\* = 2 and for p\* = 1: where does it matter that the loss is lost in two directions?)
 
@@ -620,9 +620,9 @@ answer = ...
 ql.check("02.3", answer)
 
 # %% [markdown]
-# **02.4 (derive).** To first order in η, v_eff = 1 + c η. What is c? (One number, within one per cent. For T = I the source
+# **02.4 (derive).** To first order in η, v<sub>eff</sub> = 1 + c η. What is c? (One number, within one per cent. For T = I the source
 # is D = 4η² q B(q) with B(q) = q²(p+2)(p+4)/p² − 2q(p+2)(p\*+2)/(p p\*) + (p\*+2)(p\*+4)/p\*². Start from q = 1, where
-# q(α) = q∞/(1 − (1 − q∞) e^(−4ηα)) with q∞ = p/(p + 2), and take the growth of M from
+# q(α) = q∞/(1 − (1 − q∞) exp(−4ηα)) with q∞ = p/(p + 2), and take the growth of M from
 # [(3.2)](../docs/theory.md#eq-3-2). Do the integral numerically, in the variable ηα.)
 
 # %%
@@ -630,10 +630,10 @@ answer = ...
 ql.check("02.4", answer)
 
 # %% [markdown]
-# **02.5 (explain).** Why does the spread of α_esc not shrink as N grows? (One letter.)
+# **02.5 (explain).** Why does the spread of α<sub>esc</sub> not shrink as N grows? (One letter.)
 #
 # - (a) The diffusion adds noise of its own at large N.
-# - (b) α_esc contains the logarithm of √N ‖M(0)‖, which is a random number of order one at every N.
+# - (b) α<sub>esc</sub> contains the logarithm of √N ‖M(0)‖, which is a random number of order one at every N.
 # - (c) The number of samples until the escape grows, and with it the accumulated noise.
 # - (d) The loss is a random quantity even at N → ∞.
 

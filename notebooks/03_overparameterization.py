@@ -31,13 +31,13 @@
 # | p, p\* | `Task(p, p_star)` | numbers of units of the student and of the teacher |
 # | η | `eta` | learning rate |
 # | α | `alpha` | samples seen, divided by N |
-# | α_esc | `escape_time`, `escape_times` | first α at which half of the plateau's loss is gone |
+# | α<sub>esc</sub> | `escape_time`, `escape_times` | first α at which half of the plateau's loss is gone |
 # | r | `plateau(task, eta).escape_rate` | growth rate of the overlaps M on the plateau |
 # | q | `plateau(task, eta).q` | squared norm of a unit's weights on the plateau, divided by N |
-# | law | `escape_law(task, N, eta)` | predicted mean and spread of α_esc |
-# | b(p) | | what is left of 2r⟨α_esc⟩ when ln N is taken away |
+# | law | `escape_law(task, N, eta)` | predicted mean and spread of α<sub>esc</sub> |
+# | b(p) | | what is left of 2r⟨α<sub>esc</sub>⟩ when ln N is taken away |
 # | surplus | p − p\* | units that the teacher's task does not need |
-# | η_c | `critical_learning_rate` | above it the zero-loss solutions repel |
+# | η<sub>c</sub> | `critical_learning_rate` | above it the zero-loss solutions repel |
 #
 # The numbers of equations lead to the [theory](../docs/theory.md).
 
@@ -191,7 +191,7 @@ plotting.Picture(
 # ## The escape time against p
 #
 # Now real escapes at finite N: SGD from random starts, many runs for each p, by the diffusion (a few draws stand for many
-# samples, so that N can be what we like). The overlaps grow from order N^(−1/2) to order one at rate r, so
+# samples, so that N can be what we like). The overlaps grow from order 1/√N to order one at rate r, so
 #
 # $$ 2 r \langle \alpha_{\mathrm{esc}} \rangle = \ln N + b(p). $$
 #
@@ -284,7 +284,7 @@ plotting.Picture(
 # $$ L_{\mathrm{plateau}} - L = A \, e^{2 r \alpha}, \qquad 2 r = \frac{8 \eta}{p^\star} - 4 \eta^2 \Xi, \qquad
 # A \approx \frac{2\, q\, v_{\mathrm{eff}}}{N} . $$
 #
-# The factor p p\* in the number of overlaps has cancelled: all that p changes in A is q = p/(p + 2) and, a little, v_eff.
+# The factor p p\* in the number of overlaps has cancelled: all that p changes in A is q = p/(p + 2) and, a little, v<sub>eff</sub>.
 
 # %%
 prefactor = ql.predict("By what factor does the prefactor A grow from p = 2 to p = 32?")
@@ -372,7 +372,7 @@ plotting.Picture(
 # **See** one slope for all p on the left (p = 32 is the leftmost line, p = 2 the rightmost), and on the right a prefactor that
 # rises and levels off. Sixteen times as many units
 # do not even double it: that is how modest the gain is. (What more is gained from p = 2 on, in the section above, is gained at
-# the end of the escape: with few units the second direction of the teacher comes late.) The line 2 q v_eff is right to first
+# the end of the escape: with few units the second direction of the teacher comes late.) The line 2 q v<sub>eff</sub> is right to first
 # order in η; at this η the points lie a few per cent below it. (At N = 10⁴ the runs are few, and rate and A known to some per
 # cent only.)
 #
@@ -386,8 +386,8 @@ plotting.Picture(
 #
 # After the escape all losses with p ≥ p\* vanish. How fast?
 #
-# - With p = p\* every error is corrected at a rate of its own, and L dies as exp(−8η(1 − η/η_c) α/p\*),
-#   [(6.9)](../docs/theory.md#eq-6-9), where η_c is the critical learning rate of the next section.
+# - With p = p\* every error is corrected at a rate of its own, and L dies as exp(−8η(1 − η/η<sub>c</sub>) α/p\*),
+#   [(6.9)](../docs/theory.md#eq-6-9), where η<sub>c</sub> is the critical learning rate of the next section.
 # - With p > p\* the surplus units have to vanish, and nothing pushes them: the loss is of fourth order in their weights
 #   ([notebook 05](05_landscape.ipynb)), so the force is cubic. A squared norm a with a′ ∝ −a² falls as 1/α, and the loss
 #   as its square, [(6.8)](../docs/theory.md#eq-6-8):
@@ -579,7 +579,7 @@ plotting.Picture(
 # ## Explore
 #
 # The thick curve is the p of the slider, the thin ones are p = 1, 2, 4, 8 and 16. On the right are mean and spread of the
-# law of the escape time for N = 10⁶, with the ODE from one start. With p below p\* the loss ends above zero. Past η_c a
+# law of the escape time for N = 10⁶, with the ODE from one start. With p below p\* the loss ends above zero. Past η<sub>c</sub> a
 # sentence says that solutions repel.
 #
 # Which p would you choose if the loss has to be below 10⁻² as early as possible? And below 10⁻⁶?
@@ -631,7 +631,7 @@ answer = ...
 ql.check("03.4", answer)
 
 # %% [markdown]
-# **03.5 (derive).** Show that on the plateau of gradient flow, where s + 2q/p = 0, Ξ = 2 L_plateau. What does this make of
+# **03.5 (derive).** Show that on the plateau of gradient flow, where s + 2q/p = 0, Ξ = 2 L<sub>plateau</sub>. What does this make of
 # the growth rate r to second order in η, for p = 32, p\* = 2 and η = 0.05? (One number. How far is it from
 # `plateau(task, eta).escape_rate`?)
 

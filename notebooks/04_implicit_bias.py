@@ -39,8 +39,8 @@
 # | distance | `solution_distance` | Frobenius norm of the difference, divided by √N |
 # | 1 − cos | `misalignment` | 1 − tr O₀ᵀO∞/p\*: 0 if the two orientations agree, 2 if they are opposite |
 # | blur | `blur_law` | mean and standard deviation of 1 − cos over runs of SGD |
-# | conserved matrix 𝓘 | `conserved_quantity` | equation [(5.2)](../docs/theory.md#eq-5-2) |
-# | v_eff | `EscapeLaw.v_eff` | N times the variance of M, with the noise collected on the plateau |
+# | conserved matrix $\mathcal{I}$ | `conserved_quantity` | equation [(5.2)](../docs/theory.md#eq-5-2) |
+# | v<sub>eff</sub> | `EscapeLaw.v_eff` | N times the variance of M, with the noise collected on the plateau |
 
 # %%
 import numpy as np
@@ -150,12 +150,12 @@ def dimension(p, k, size=1e-4, N=7):
     return int((widths > 0.02 * max(size, widths[0])).sum())
 
 
+sizes = (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)
+measured = {(p, k): dimension(p, k) for p, k in sizes}
 print(" p  p*  p p* − p*(p* + 1)/2  measured")
-for p, k in ((1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)):
-    measured = dimension(p, k)
-    print(f"{p:2d} {k:3d} {p * k - k * (k + 1) // 2:12d} {measured:15d}")
-    if (p, k) == (3, 2):
-        spread_in.compare(measured)
+for (p, k), found in measured.items():
+    print(f"{p:2d} {k:3d} {p * k - k * (k + 1) // 2:12d} {found:15d}")
+spread_in.compare(measured[3, 2])
 
 # %% [markdown]
 # **Verdict.** The dimensions agree. A single unit has two isolated solutions, ±w\*; for p > 1 the solutions are never
@@ -220,8 +220,8 @@ keeps.compare(keeps.choices[1])
 #
 # ## What selects the solution
 #
-# Does 𝓘 decide which solution is chosen? Rotate the units of the start: W → RW with RᵀR = I. Then M → RM and Q⊥ → RQ⊥Rᵀ,
-# and R drops out of 𝓘. But R is just what leads from one solution to another. Here are two such starts with Q(0) = I, the
+# Does $\mathcal{I}$ decide which solution is chosen? Rotate the units of the start: W → RW with RᵀR = I. Then M → RM and Q⊥ → RQ⊥Rᵀ,
+# and R drops out of $\mathcal{I}$. But R is just what leads from one solution to another. Here are two such starts with Q(0) = I, the
 # second one with its units rotated by a quarter turn.
 
 # %%
@@ -250,10 +250,10 @@ for name, noise in {"flow": False, "ODE": True}.items():
 same_end.compare("no" if apart > 0.01 else "yes", "R turns the start and the end alike")
 
 # %% [markdown]
-# **Verdict.** 𝓘 knows the shape of the start, M(0)ᵀM(0), but not how it lies in the space of the units, and only that
+# **Verdict.** $\mathcal{I}$ knows the shape of the start, M(0)ᵀM(0), but not how it lies in the space of the units, and only that
 # distinguishes solutions. What each run keeps is the **orientation** of M, its polar factor O: for T = I and Q(0) = q₀I it
-# does not move at all, in the flow and in the ODE with gradient noise, where 𝓘 is not conserved; from a random start it moves
-# by O(N^(−1/2)) ([section 5](../docs/theory.md#section-5)). The abstract of the paper says that a conserved quantity enforces
+# does not move at all, in the flow and in the ODE with gradient noise, where $\mathcal{I}$ is not conserved; from a random start it moves
+# by O(1/√N) ([section 5](../docs/theory.md#section-5)). The abstract of the paper says that a conserved quantity enforces
 # the choice of the closest solution. That is true of the orientation; which quantity the authors mean it does not tell.
 #
 # ## The closest of all
@@ -263,11 +263,11 @@ same_end.compare("no" if apart > 0.01 else "yes", "R turns the start and the end
 # the **closest solution** (equation [(5.3)](../docs/theory.md#eq-5-3)).
 #
 # There is little to tell the solutions apart: M(0) is of size 1/√N, and all of them are nearly equally far away. We
-# draw 20,000 of them at random and let the flow run from a random start at N = 1000.
+# draw 20 000 of them at random and let the flow run from a random start at N = 1000.
 
 # %%
 nearer_ones = ql.predict(
-    "How many of the 20,000 are nearer to the start than the one where the flow ends?"
+    "How many of the 20 000 are nearer to the start than the one where the flow ends?"
 )
 nearer_ones
 
@@ -318,9 +318,9 @@ print(
 #
 # ## How exact, for the ODE
 #
-# A random start has Q(0) = I only up to 1/√N. On the way to the plateau Q becomes qI, and M is turned by Q(0)^(−1/2). So
-# O∞ differs from O₀ by N^(−1/2), for the flow and for the ODE with gradient noise (equation
-# [(5.6)](../docs/theory.md#eq-5-6)). For the flow the polar factor of Q(0)^(−1/2) M(0) is a better prediction. What
+# A random start has Q(0) = I only up to 1/√N. On the way to the plateau Q becomes qI, and M is turned by $Q(0)^{-1/2}$. So
+# O∞ differs from O₀ by 1/√N, for the flow and for the ODE with gradient noise (equation
+# [(5.6)](../docs/theory.md#eq-5-6)). For the flow the polar factor of $Q(0)^{-1/2} M(0)$ is a better prediction. What
 # remains then is Q − qI at the moment of escape: it decays at rate 8η/(p + 2) (exercise 04.5) while the escape takes
 # (p\*/8η) ln N, so the remainder falls as N to the power −1/2 − p\*/(p + 2).
 
@@ -347,7 +347,7 @@ fig, ax = plotting.figure(width=7.0)
 ax.loglog(sizes, odes[:, 0], "o-", ms=10, mfc="white", color=BLUE, label="ODE, from O₀")
 ax.loglog(sizes, flows[:, 0], "s--", ms=5, color=ORANGE, label="flow, from O₀")
 ax.loglog(sizes, flows[:, 1], "^--", mfc="white", color=ORANGE,
-          label="flow, from the polar factor of Q(0)^(−1/2) M(0)")  # fmt: skip
+          label="flow, from the polar factor of $Q(0)^{-1/2} M(0)$")  # fmt: skip
 ax.set(xlabel="N", ylabel="‖O∞ − O‖")
 ax.legend()
 slopes = [
@@ -373,9 +373,9 @@ print(f"theory: −0.5, −0.5 and −1/2 − p*/(p + 2) = {number(-1 / 2 - 2 / 
 #
 # SGD follows the ODE from starts of order one. Here M(0) is of order 1/√N, and so is the noise that many random samples
 # add to M while it is small. It comes early: later noise meets an M that has already grown. In effect a run starts not
-# from M(0) but from M(0) plus Gaussian noise, which makes the variance of its entries v_eff/N instead of 1/N
+# from M(0) but from M(0) plus Gaussian noise, which makes the variance of its entries v<sub>eff</sub>/N instead of 1/N
 # ([notebook 02](02_escape.ipynb)). So a run ends on the solution closest to the *perturbed* start. With independent Gaussian
-# matrices J, J′ and ε = v_eff − 1 the mean misalignment is that of the polar factors of J and J + √ε J′ (equation
+# matrices J, J′ and ε = v<sub>eff</sub> − 1 the mean misalignment is that of the polar factors of J and J + √ε J′ (equation
 # [(5.5)](../docs/theory.md#eq-5-5)); `blur_law` averages it.
 #
 # First p = 2, p\* = 1: runs of SGD from one and the same start.
@@ -400,7 +400,7 @@ for i in range(40):
     left.plot(*runs.M[i, :, :, 0].T, color=GREY, lw=0.7, label=None if i else "40 runs of SGD")
     left.plot(*runs.M[i, -1, :, 0], "o", color=GREY, ms=3)
 left.plot(*ode.M[:, :, 0].T, color=BLUE, lw=2.5, label="ODE")
-left.legend(loc="lower left")
+left.legend(loc="center", bbox_to_anchor=(0.32, 0.42))
 left.set(aspect="equal", xlabel="M₁", ylabel="M₂", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
 right.plot(alpha, turned[:40].T, color=GREY, lw=0.5)
 right.plot([], [], color=GREY, lw=0.5, label="1 − cos, 40 runs")
@@ -534,7 +534,7 @@ ql.check("04.1", answer)
 
 # %% [markdown]
 # **04.2 (compute).** With p = p\* = 1 there are two solutions, ±w\*. J and J + √ε J′ are two Gaussian numbers then. What
-# share of the runs of SGD ends at the farther solution, for η = 0.05? ε = v_eff − 1, and v_eff is an attribute of the law
+# share of the runs of SGD ends at the farther solution, for η = 0.05? ε = v<sub>eff</sub> − 1, and v<sub>eff</sub> is an attribute of the law
 # of escape at any N.
 
 # %%
@@ -542,11 +542,11 @@ answer = ...
 ql.check("04.2", answer)
 
 # %% [markdown]
-# **04.3 (explain).** The matrix 𝓘 is conserved by gradient flow for any T. Why can it not decide which solution is
+# **04.3 (explain).** The matrix $\mathcal{I}$ is conserved by gradient flow for any T. Why can it not decide which solution is
 # chosen?
 #
 # - (a) Because the gradient noise of SGD destroys it.
-# - (b) Because W → RW with a rotation R of the units leaves 𝓘 unchanged but leads to another solution.
+# - (b) Because W → RW with a rotation R of the units leaves $\mathcal{I}$ unchanged but leads to another solution.
 # - (c) Because it is of order 1/N and vanishes in high dimension.
 
 # %%

@@ -83,9 +83,9 @@ task = ql.Task(p=4, p_star=2)
 saddle = on_plateau(task)
 for N in (20, 10**6, 10**12):
     spectrum = ql.hessian_spectrum(task, saddle, N)
-    print(f"N = {number(N)}: {spectrum.multiplicities.sum()} eigenvalues, index {spectrum.index}")
+    print(f"N = {number(N)}: {number(4 * N)} eigenvalues, index {spectrum.index}")
     for value, count in zip(spectrum.values, spectrum.multiplicities, strict=True):
-        print(f"   {number(value):>6}  × {count}")
+        print(f"   {number(value):>6}  × {count:,}".replace(",", "\u202f"))
 leads_down.compare(spectrum.index, "p p*, whatever N is")
 
 # %% [markdown]
@@ -329,7 +329,7 @@ for i, (label, marker) in enumerate({"lowest": "o-", "second": "s-", "third": "^
 right.axhline(-2, **bound)
 right.set(xlabel="samples per dimension n/N", ylabel="eigenvalue")
 right.set_xticks(ratios, [str(r) for r in ratios])
-right.legend()
+right.legend(loc="lower right")
 first, last = spectra[2], spectra[64]
 plotting.Picture(
     fig,
@@ -363,10 +363,10 @@ print(f"{operator.shape[0]} unknowns, n/N = 40: lowest eigenvalues", *map(number
 #
 # - **α along the run**: where on the run the Hessian is taken, in percent of its length.
 # - **student units p**, **teacher units p\***: the run is that of the ODE from a random start, at η = 0.05.
-# - **samples / N**: size of the sample for the lower spectrum.
+# - **samples / N**: size of the sample for the spectrum on the right.
 #
 # Move α from the start over the plateau to the end, and watch the eigenvalues below zero. Then ask how many
-# samples per dimension it takes to see them in the lower picture. The button *data* lists the eigenvalues. (The
+# samples per dimension it takes to see them in the picture on the right. The button *data* lists the eigenvalues. (The
 # run is at a finite η and never exactly at rest, so that hardly any eigenvalue is zero to the last digit; see
 # "Exactly zero, or nearly" above.)
 

@@ -23,18 +23,18 @@
 # third there is no plateau. And none of this needs a small N: a run at N = 10¹² takes less than a second.
 #
 # **You need** the plateau, its growth rates and the law of escape ([notebook 02](02_escape.ipynb)), and the critical
-# learning rate η_c ([notebook 03](03_overparameterization.ipynb)).
+# learning rate η<sub>c</sub> ([notebook 03](03_overparameterization.ipynb)).
 #
 # **Time.** About 55 minutes, and 40 for the exercises.
 #
 # | here | in the library | meaning |
 # |---|---|---|
 # | student, teacher | `Task(p, p_star)` | two networks, of p and p\* quadratic units |
-# | T, T_r | `Task(..., T=...)` | overlaps of the teacher units, here diagonal; T_r is the squared length of unit r, divided by N |
+# | T, T<sub>r</sub> | `Task(..., T=...)` | overlaps of the teacher units, here diagonal; T<sub>r</sub> is the squared length of unit r, divided by N |
 # | learned | `learned(run)` below | squared length of column r of M, relative to its value at zero loss: 0 at the start, 1 when teacher unit r is learned |
 # | label noise ν | `Task(..., label_noise=...)` | variance of the noise on the labels |
 # | floor | `late_time_law(task, eta).floor` | what label noise and learning rate leave of the loss |
-# | η_c, η_d, η_p | `learning_rates` | above them zero loss repels, runs run away, no plateau exists |
+# | η<sub>c</sub>, η<sub>d</sub>, η<sub>p</sub> | `learning_rates` | above them zero loss repels, runs run away, no plateau exists |
 # | divergence | `DivergenceError` | a run whose error leaves all bounds; it holds the trajectory so far |
 # | diffusion | `simulate(method="diffusion")` | one random step stands for many samples |
 
@@ -122,10 +122,10 @@ order.compare(order.choices[int(half != sorted(half))], "the growth rate contain
 #
 # With labels y + √ν ξ the best possible loss is ν/2. But SGD keeps moving: each noisy label kicks the weights, and
 # the kicks keep the loss above ν/2. To first order in ν it ends at (ν/2)/(1 − φ), with
-# φ(η) = (2η/p\*) Σ_r T_r/(1 − 4ηT_r/p\*) (equation [(3.7)](../docs/theory.md#eq-3-7) and the end of section 6
-# of [the theory](../docs/theory.md#eq-6-9)). For T = I it diverges exactly at η_c, where φ = 1.
+# φ(η) = (2η/p\*) Σ<sub>r</sub> T<sub>r</sub>/(1 − 4ηT<sub>r</sub>/p\*) (equation [(3.7)](../docs/theory.md#eq-3-7) and the end of section 6
+# of [the theory](../docs/theory.md#eq-6-9)). For T = I it diverges exactly at η<sub>c</sub>, where φ = 1.
 #
-# Take p = p\* = 2, where η_c = ¼ and φ = 2η/(1 − 2η), and half of the critical learning rate.
+# Take p = p\* = 2, where η<sub>c</sub> = ¼ and φ = 2η/(1 − 2η), and half of the critical learning rate.
 
 # %%
 excess = ql.predict("By what factor does the final loss exceed ν/2 at η = η_c/2?")
@@ -179,7 +179,7 @@ excess.compare(ends[4] / 0.005, "1/(1 − φ), and terms of second order in ν")
 #
 # ## Large learning rates
 #
-# Take p = 4, p\* = 2. Zero loss attracts up to η_c = p\*/(2(p\* + 2)). The plateau exists a little further.
+# Take p = 4, p\* = 2. Zero loss attracts up to η<sub>c</sub> = p\*/(2(p\* + 2)). The plateau exists a little further.
 
 # %%
 plain = ql.Task(p=4, p_star=2)
@@ -190,7 +190,7 @@ print(
 )
 
 # %% [markdown]
-# At η = 1.04 η_c the run leaves its plateau, and there is no solution that attracts it.
+# At η = 1.04 η<sub>c</sub> the run leaves its plateau, and there is no solution that attracts it.
 
 # %%
 fate = ql.predict(
@@ -223,18 +223,18 @@ print("\n".join(said))
 fate.compare(fate.choices[1])
 
 # %% [markdown]
-# **Verdict.** Just above η_c a finite loss is left, which grows with η. Above η_d the plateau still exists, but
+# **Verdict.** Just above η<sub>c</sub> a finite loss is left, which grows with η. Above η<sub>d</sub> the plateau still exists, but
 # the run that leaves it runs away; above the last plateau there is nothing to rest on.
 #
 # ## Three learning rates
 #
 # Three learning rates say where SGD changes its ways as N → ∞ ([section 3](../docs/theory.md#section-3)):
 #
-# - η_c, above which the zero-loss solutions repel: p\*/(2(p\* + 2)) for T = I, whatever p is
+# - η<sub>c</sub>, above which the zero-loss solutions repel: p\*/(2(p\* + 2)) for T = I, whatever p is
 #   (equation [(3.7)](../docs/theory.md#eq-3-7));
-# - η_d, above which the ODE that leaves its plateau runs away to infinite norms. It has no closed form;
+# - η<sub>d</sub>, above which the ODE that leaves its plateau runs away to infinite norms. It has no closed form;
 #   `learning_rates` integrates equation [(3.8)](../docs/theory.md#eq-3-8);
-# - η_p, above which there is no plateau (equation [(3.6)](../docs/theory.md#eq-3-6)).
+# - η<sub>p</sub>, above which there is no plateau (equation [(3.6)](../docs/theory.md#eq-3-6)).
 
 # %%
 window = ql.predict(
@@ -276,12 +276,12 @@ grows = opening[2][-1] > opening[2][1] > opening[2][0] + 1e-3
 window.compare(window.choices[1 if grows else 0])
 
 # %% [markdown]
-# **Verdict.** η_c stays where it is; η_d and η_p grow with p, then saturate. With surplus units there is a window
-# η_c < η < η_d in which SGD leaves the plateau, does not reach zero loss, and does not run away either: the noise of its
+# **Verdict.** η<sub>c</sub> stays where it is; η<sub>d</sub> and η<sub>p</sub> grow with p, then saturate. With surplus units there is a window
+# η<sub>c</sub> < η < η<sub>d</sub> in which SGD leaves the plateau, does not reach zero loss, and does not run away either: the noise of its
 # own gradient holds it at a finite loss. At p = p\* the window is closed, or nearly so. So surplus units do not allow a
 # larger learning rate to somebody who wants zero loss.
 #
-# These are limits for N → ∞. At finite N runs blow up below η_d already. A run that does is not lost: the exception
+# These are limits for N → ∞. At finite N runs blow up below η<sub>d</sub> already. A run that does is not lost: the exception
 # says where, and holds what was recorded.
 
 # %%
@@ -293,7 +293,7 @@ except ql.DivergenceError as error:
 
 # %% [markdown]
 # In an ensemble the other runs go on, and `diverged` marks the ones that did not. At finite N, SGD can diverge even
-# below η_c, and close to it often does: the samples have Gaussian tails, and a few bad ones are enough.
+# below η<sub>c</sub>, and close to it often does: the samples have Gaussian tails, and a few bad ones are enough.
 
 # %%
 cases = ((4, 2, 0.9, 100), (4, 2, 0.9, 1000), (1, 1, 0.97, 1000))
@@ -380,8 +380,8 @@ print("less than a second" if took < 1 else f"{took:.0f} seconds",
 # ## Explore
 #
 # - **spread d of T**: three teacher units with T = diag(1 + d, 1, 1 − d); at d = 0 they are equal.
-# - **label noise**: variance ν; half of it is the dashed floor.
-# - **learning rate η**: up to past η_c and past the last plateau.
+# - **label noise**: variance ν; the loss ends on the solid floor, a little above ν/2.
+# - **learning rate η**: up to past η<sub>c</sub> and past the last plateau.
 # - **log₁₀ N**: up to 12; below p + p\* a sentence says why there is no picture.
 # - **student units p**: fewer than three cannot express the teacher.
 # - **new seed**: another random start.
@@ -426,7 +426,7 @@ ql.check("06.3", answer)
 # noise, zero loss repels?
 #
 # - (a) Both are where the noise that an excess of loss makes sustains that whole excess, φ = 1.
-# - (b) At η_c the plateau ceases to exist, and the floor is the plateau.
+# - (b) At η<sub>c</sub> the plateau ceases to exist, and the floor is the plateau.
 # - (c) Label noise makes the norms of the units grow without bound.
 
 # %%
@@ -434,7 +434,7 @@ answer = ...
 ql.check("06.4", answer)
 
 # %% [markdown]
-# **06.5 (change a number).** How does the smallest of the three learning rates depend on p? Give η_c for p = 2, 4 and
+# **06.5 (change a number).** How does the smallest of the three learning rates depend on p? Give η<sub>c</sub> for p = 2, 4 and
 # 8 at p\* = 2 (three numbers), and look at what the other two do.
 
 # %%

@@ -31,9 +31,9 @@
 # | ensemble | `ensemble`, `Ensemble` | many runs that differ only in their random numbers |
 # | exact chain | `method="overlaps"` | SGD without N-dimensional vectors, exact in law; its cost grows with αN |
 # | diffusion | `method="diffusion"` | one random step stands for many samples; the same cost at every N |
-# | escape time α_esc | `escape_times` | first α at which half of the plateau's loss is lost |
+# | escape time α<sub>esc</sub> | `escape_times` | first α at which half of the plateau's loss is lost |
 # | r | `plateau(task, eta).escape_rate` | rate at which the overlaps M grow on the plateau |
-# | law | `escape_law` | mean, spread and density of α_esc, from the theory |
+# | law | `escape_law` | mean, spread and density of α<sub>esc</sub>, from the theory |
 # | store | `store=` | folder in which finished runs are kept |
 
 # %%
@@ -320,7 +320,7 @@ answer = ...
 ql.check("07.3", answer)
 
 # %% [markdown]
-# **07.4 (derive).** The overlaps start as p p\* Gaussian numbers, M grows as e^{rα}, and the escape comes when |M|
+# **07.4 (derive).** The overlaps start as p p\* Gaussian numbers, M grows as exp(rα), and the escape comes when |M|
 # reaches a fixed size. Show that the escape time then has the standard deviation √ψ₁(p p\*/2)/2r, with ψ₁ the
 # trigamma function (`scipy.special.polygamma(1, x)`), and give it for p = 2, p\* = 1, η = 0.1.
 

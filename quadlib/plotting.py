@@ -84,8 +84,10 @@ def teacher_style(r: int) -> dict[str, Any]:
 
 
 def p_style(p: float) -> dict[str, Any]:
-    """Return colour and line style of a network of p units; powers of two differ in style."""
-    return dict(color=p_color(p), ls=_DASHES[round(math.log2(p)) % 4])
+    """Return colour and line style of p units; powers of two differ in style, and from others."""
+    doublings = math.log2(p)
+    ls = _DASHES[int(doublings) % 4] if doublings.is_integer() else (0, (4, 1, 1, 1, 1, 1))
+    return dict(color=p_color(p), ls=ls)
 
 
 def N_style(N: float) -> dict[str, Any]:
@@ -236,7 +238,7 @@ def escape_histogram(
     return artists
 
 
-def spectrum_bars(ax: Axes, spectrum: Spectrum, *, color: str = PALETTE["ode"]) -> list[Artist]:
+def spectrum_bars(ax: Axes, spectrum: Spectrum, *, color: str = PALETTE["law"]) -> list[Artist]:
     """Draw eigenvalues as stems whose height is their multiplicity, on a logarithmic scale."""
     negative = np.asarray(spectrum.values) < 0
     stems: list[Artist] = []

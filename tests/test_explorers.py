@@ -151,6 +151,7 @@ def assert_well(explorer, what):
     words = explorer.alt_text
     assert re.search(r"[.!?]$", words), (what, words)
     assert not re.search(r"\bnan\b|\binf\b|\d[eE][+-]?\d|\d,\d\d\d|-\d", words), (what, words)
+    assert not re.search(r"\b[01] (directions|eigenvalues are)|± 0(?![.\d])", words), (what, words)
     code = explorer.code
     assert len(code.splitlines()) <= 10, what
     compile(code, "code", "exec")
@@ -179,6 +180,25 @@ def test_the_finished_picture(name):
     assert_well(finished, "finished")
     assert_readable(finished.live, "sharp", 2)
     assert len(finished._view.summary) <= 250
+
+
+CORNERS = [
+    ("escape", dict(p=1, p_star=4, eta=0.5)),  # nothing is left of the ODE
+    ("escape", dict(log_N=1.25, p=16, p_star=1, eta=0.3)),  # a law, but none without noise
+    ("overparameterization", dict(constraint="spherical", p_star=1, eta=0.3)),  # never settles
+    ("implicit_bias", dict(p=1, size=10.0, angle=360)),  # 1 − cos is zero
+    ("landscape", dict(alpha=0, p=1, p_star=4)),  # no direction leads down
+]
+
+
+@pytest.mark.parametrize(("name", "values"), CORNERS)
+def test_odd_corners_when_finished(name, values):
+    finished = getattr(explorers, name)(**values)
+    finished.finish()
+    assert_well(finished, values)
+    words = finished.alt_text
+    assert not re.search(r"·10⁻¹[4-9]", words), words  # rounding
+    assert "No law" not in words or "(law" not in words, words
 
 
 @pytest.mark.parametrize("name", NAMES)

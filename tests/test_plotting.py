@@ -54,7 +54,7 @@ def test_a_scale_grows_darker(color, values):
 
 def test_without_colours_line_styles_tell_neighbours_apart():
     for style, values in (
-        (p_style, (1, 2, 4, 8, 16, 32)),
+        (p_style, (1, 2, 3, 4, 8, 16, 32)),
         (N_style, 10 ** np.arange(2, 13)),
         (plotting.teacher_style, range(4)),
     ):

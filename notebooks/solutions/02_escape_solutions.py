@@ -52,9 +52,9 @@ assert ql.check("02.2", answer)
 answer
 
 # %% [markdown]
-# **02.3.** ‖M(0)‖² is v_eff/N times a sum χ² of n = p p\* squares of standard Gaussians. It grows as e^(2rα), and the escape
-# happens when it has reached some value of order one: 2r α_esc = const − ln χ². The variance of ln χ² is ψ₁(n/2), so
-# the standard deviation of α_esc is √ψ₁(n/2)/(2r), with n = 8.
+# **02.3.** ‖M(0)‖² is v<sub>eff</sub>/N times a sum χ² of n = p p\* squares of standard Gaussians. It grows as exp(2rα), and the escape
+# happens when it has reached some value of order one: 2r α<sub>esc</sub> = const − ln χ². The variance of ln χ² is ψ₁(n/2), so
+# the standard deviation of α<sub>esc</sub> is √ψ₁(n/2)/(2r), with n = 8.
 #
 # The law has a larger one for p\* = 2, and the same for p\* = 1. With two units in the teacher half of the loss is not
 # gone before a second direction has grown, whose start may be much smaller than ‖M(0)‖.
@@ -95,10 +95,10 @@ answer
 # %% [markdown]
 # **02.5.** The answer is (b).
 #
-# √N ‖M(0)‖ is the length of a vector of p p\* standard Gaussians, at every N. Its logarithm is what is random in α_esc, apart
+# √N ‖M(0)‖ is the length of a vector of p p\* standard Gaussians, at every N. Its logarithm is what is random in α<sub>esc</sub>, apart
 # from a fixed number of directions; ln N itself only shifts the mean. (a) is wrong: the exact chain at N = 3000 has the same
 # spread as the diffusion at N = 10¹². (c) is wrong because noise that is collected late is not amplified any more: the
-# integral for v_eff converges within a time 1/(2r). (d) is wrong: the population loss is a function of the overlaps.
+# integral for v<sub>eff</sub> converges within a time 1/(2r). (d) is wrong: the population loss is a function of the overlaps.
 
 # %%
 answer = "b"

@@ -92,7 +92,7 @@ answer
 
 # %% [markdown]
 # **03.5.** Where s + 2q/p = 0, the last two terms of Ξ are (4q/p)(s + 2q/p) = 0. What is left is s² + 2(q²/p + 1/p\*), which
-# is E[Δ²] = 2L at M = 0. So r = 4η/p\* − 4η² L_plateau + O(η³): the lower the plateau, the faster it is left.
+# is E[Δ²] = 2L at M = 0. So r = 4η/p\* − 4η² L<sub>plateau</sub> + O(η³): the lower the plateau, the faster it is left.
 
 # %%
 for eta in (0.05, 0.01):

@@ -52,7 +52,7 @@ print(f"ε = {epsilon:.3f}, share {answer:.4f}")
 # **04.3.** The answer is (b). Rotate the units: W → RW with RᵀR = I. Then M → RM and Q⊥ → RQ⊥Rᵀ, and R drops out of
 # MᵀQ⊥⁻¹M. The solution √(p/p\*) O W\* becomes √(p/p\*) RO W\*, which is another one. A quantity that is the same for
 # both cannot say which of them is reached. (a) says something true about SGD, but gradient flow has no noise and
-# chooses all the same; (c) is true of the size of 𝓘 and irrelevant. What tells the two starts apart is the orientation
+# chooses all the same; (c) is true of the size of $\mathcal{I}$ and irrelevant. What tells the two starts apart is the orientation
 # of M, its polar factor.
 
 # %%

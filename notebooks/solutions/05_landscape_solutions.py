@@ -41,8 +41,8 @@ assert ql.check("05.1", answer)
 print(answer, "lowest eigenvalues", [round(float(s.values[0]), 3) for s in spectra])
 
 # %% [markdown]
-# **05.2.** A unit that turns towards teacher unit r gains in proportion to T_r: equation
-# [(7.4)](../../docs/theory.md#eq-7-4) gives −4T_r/(p p\*), p times for each r. The deeper one belongs to the larger T_r.
+# **05.2.** A unit that turns towards teacher unit r gains in proportion to T<sub>r</sub>: equation
+# [(7.4)](../../docs/theory.md#eq-7-4) gives −4T<sub>r</sub>/(p p\*), p times for each r. The deeper one belongs to the larger T<sub>r</sub>.
 # Its overlap grows faster, so this teacher unit is learned first, as [notebook 06](../06_beyond.ipynb) shows.
 
 # %%

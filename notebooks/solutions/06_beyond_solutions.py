@@ -23,8 +23,8 @@ import numpy as np
 import quadlib as ql
 
 # %% [markdown]
-# **06.1.** The order of learning follows the size of T_r and not the numbering of the units: the growth rate on the plateau
-# increases with T_r (equation [(3.4)](../../docs/theory.md#eq-3-4)). Now the third unit is the largest, so it comes first.
+# **06.1.** The order of learning follows the size of T<sub>r</sub> and not the numbering of the units: the growth rate on the plateau
+# increases with T<sub>r</sub> (equation [(3.4)](../../docs/theory.md#eq-3-4)). Now the third unit is the largest, so it comes first.
 
 # %%
 T = np.array([0.4, 1.0, 1.6])
@@ -38,7 +38,7 @@ assert ql.check("06.1", answer)
 print("half learned at α =", half, "order", answer)
 
 # %% [markdown]
-# **06.2.** φ sums over the two teacher units: φ = (2η/p\*) Σ T_r/(1 − 4ηT_r/p\*). It does not contain p. With η = 0.1,
+# **06.2.** φ sums over the two teacher units: φ = (2η/p\*) Σ T<sub>r</sub>/(1 − 4ηT<sub>r</sub>/p\*). It does not contain p. With η = 0.1,
 # p\* = 2 the two terms are 1.5/0.7 and 0.5/0.9, and the floor is (ν/2)/(1 − φ). The library computes the same.
 
 # %%
@@ -51,7 +51,7 @@ print(answer, ql.late_time_law(ql.Task(4, 2, T=[1.5, 0.5], label_noise=noise), e
 # %% [markdown]
 # **06.3.** The balance is L = ν/2 + φL: the loss consists of what no weights can avoid and of the excess that the noise of
 # the gradient keeps up, and this noise is proportional to E[Δ²] = 2L. So L = (ν/2)/(1 − φ). It is three times ν/2 where
-# φ = 2/3. For p\* = 2 and T = I, φ = 2η/(1 − 2η), and 2η = (2/3)(1 − 2η) gives η = 1/5, four fifths of η_c.
+# φ = 2/3. For p\* = 2 and T = I, φ = 2η/(1 − 2η), and 2η = (2/3)(1 − 2η) gives η = 1/5, four fifths of η<sub>c</sub>.
 
 # %%
 answer = 1 / 5
@@ -61,7 +61,7 @@ ql.late_time_law(ql.Task(2, 2, label_noise=0.01), answer).floor / 0.005
 # %% [markdown]
 # **06.4.** The answer is (a). Near zero loss the excess of the loss sustains φ times itself. With φ < 1 an excess dies out,
 # and label noise only keeps up a multiple of ν/2. With φ > 1 every excess grows by its own noise, with or without label
-# noise. (b) mixes up two learning rates: the last plateau lies above η_c for p > p\*. (c) is wrong: below η_c the weights
+# noise. (b) mixes up two learning rates: the last plateau lies above η<sub>c</sub> for p > p\*. (c) is wrong: below η<sub>c</sub> the weights
 # stay bounded, and above it they may do so too, at a finite loss.
 
 # %%
@@ -69,7 +69,7 @@ answer = "a"
 assert ql.check("06.4", answer)
 
 # %% [markdown]
-# **06.5.** η_c = p\*/(2(p\* + 2)) does not contain p. Close to a solution Δ is made by the errors of the p\* combinations of
+# **06.5.** η<sub>c</sub> = p\*/(2(p\* + 2)) does not contain p. Close to a solution Δ is made by the errors of the p\* combinations of
 # units that fit the teacher; how many units carry them does not matter. The other two learning rates grow with p: on the
 # plateau more units make a smaller error, and less noise.
 

@@ -67,7 +67,7 @@ for name, seeds in {"one seed": (1, 1), "N in the seed": ((1, 10**9), (1, 10**12
 
 # %% [markdown]
 # **07.4.** |M|² starts as v/N times a chi-square variable with p p\* degrees of freedom and grows as e^{2rα}. It reaches a
-# fixed size at α_esc = const − ln(χ²)/2r. The variance of the logarithm of a chi-square variable with n degrees of freedom
+# fixed size at α<sub>esc</sub> = const − ln(χ²)/2r. The variance of the logarithm of a chi-square variable with n degrees of freedom
 # is ψ₁(n/2). So the standard deviation of the escape time is √ψ₁(p p\*/2)/2r. Neither N nor the size v of the noise
 # is in it. The law of the library is the same within its accuracy.
 

@@ -9,6 +9,7 @@ from quadlib import Overlaps, Task, integrate, polar_factor, random_overlaps
 from quadlib.checks import Constraint
 from quadlib.claims.base import Effort, Finding, shown_in
 from quadlib.claims.measure import by, exponent, of_sample, repeated, sgd, where
+from quadlib.notation import number
 from quadlib.shapes import Array
 
 __all__ = ["C3", "C4", "blur"]
@@ -70,7 +71,7 @@ def _dimension(task: Task) -> int:
 @claim("C4")
 def C4(effort: Effort) -> Iterator[Finding]:
     """The dynamics picks the solution closest to the random start: the orientation of M, its polar
-    factor, is conserved, up to O(N^-1/2) from a random start. The conserved matrix cannot pick.
+    factor, is conserved, up to O(1/√N) from a random start. The conserved matrix cannot pick.
     """
     task, eta, one = Task(4, 2), 0.1, random_overlaps(Task(4, 2), 10**4, 0).M
     R = np.eye(4)
@@ -83,7 +84,8 @@ def C4(effort: Effort) -> Iterator[Finding]:
     first, second = (ql.conserved_quantity(begin) for begin in begins)
     yield Finding(
         "distance in M of the ends of two starts, W and RW, with conserved matrices equal to "
-        f"{np.abs(second / first - 1).max():.0e}, {where(task, eta)} (rival: the matrix picks)",
+        f"{number(np.abs(second / first - 1).max(), 1)}, {where(task, eta)} "
+        "(rival: the matrix picks)",
         float(np.sqrt(2) * np.linalg.norm(polar_factor(one) - polar_factor(R @ one))),
         float(np.linalg.norm(runs[0].M[1] - runs[1].M[1])), 0.0, 2e-3, "ODE", 0.0,
     )  # fmt: skip

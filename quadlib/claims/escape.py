@@ -19,7 +19,7 @@ claim = shown_in("02_escape")
 
 @claim("plateau")
 def on_plateau(effort: Effort) -> Iterator[Finding]:
-    """After the norms have adjusted, the loss is 1/(p + 2) + 1/p*, and M grows as e^{4ηα/p*}; a
+    """After the norms have adjusted, the loss is 1/(p + 2) + 1/p*, and M grows as exp(4ηα/p*); a
     finite η raises the one and slows the other.
     """
     more = m.repeated(effort)

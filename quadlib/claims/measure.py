@@ -100,5 +100,5 @@ def turning(low: float, high: float, width: float, beyond: Callable[[float], boo
 
 def where(task: Task, eta: float, N: float | None = None) -> str:
     """Return the conditions of a finding."""
-    text = f"p = {task.p}, p* = {task.p_star}, η = {eta:g}"
+    text = f"p = {task.p}, p* = {task.p_star}, η = {number(eta, 4)}"
     return text if N is None else f"{text}, N = {number(N)}"

@@ -23,7 +23,7 @@ def _law(p: int) -> ql.EscapeLaw:
 
 @cache
 def _scale(p: int) -> float:
-    """A N of L_plateau − L = A e^{2rα}: p p* v_eff times what the ODE makes of ‖M(0)‖² = 1, (4.10).
+    """A N of L_plateau − L = A exp(2rα), (4.10): p p* v_eff times what becomes of ‖M(0)‖² = 1.
 
     To first order in η it is 2 q v_eff.
     """
@@ -38,7 +38,7 @@ def _scale(p: int) -> float:
 
 @claim("C2")
 def C2(effort: Effort) -> Iterator[Finding]:
-    """The loss leaves the plateau as L_plateau − L = A e^{2rα}: 2r is 8η/p* for every p to first
+    """The loss leaves the plateau as L_plateau − L = A exp(2rα): 2r is 8η/p* for every p to first
     order in η; overparameterization changes A, and so only modestly the escape.
     """
     more, small_N, large_N = repeated(effort), 10**4, 10**10

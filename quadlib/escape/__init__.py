@@ -163,7 +163,7 @@ def escape_law_in_pieces(
     if rate < _SLOW * eta * unit:
         raise ValueError(
             f"eta must be small enough for the plateau to be left, got eta = {eta:g}, where M "
-            f"grows at rate {rate:.3g} as N → ∞; lower eta."
+            f"grows at a rate below {_SLOW * eta * unit:g} as N → ∞; lower eta."
         )
     if free and plateau.q < q0 and stage.drift(q0) >= 0:  # above the larger root
         raise NoPlateauError(

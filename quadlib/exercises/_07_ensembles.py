@@ -33,7 +33,7 @@ EXERCISES = {
         lambda: "b", "runs of one ensemble differ: each has numbers of its own, from the seed.",
         [("a", "ten times better than the error bar, time and again?")]),
     "07.4": Exercise(
-        _spread, "|M|² is a chi-square variable with p p* degrees of freedom, times e^{2rα}/N.",
+        _spread, "|M|² is a chi-square variable with p p* degrees of freedom, times exp(2rα)/N.",
         [(lambda: 2 * _spread(), "ln|M|² grows at the rate 2r."),
          (lambda: _spread(2.0), "ln χ² with n degrees of freedom has the variance ψ₁(n/2).")]),
     "07.5": Exercise(
