@@ -81,6 +81,8 @@ def test_matrices_are_gaussian_or_their_R(p: int, k: int, whole: bool) -> None:
     assert_mean(second, p * k * (p + k + 1), second.std())
     assert_mean(more, 0.0, 1.0)
     assert_mean(more**2, 1.0, math.sqrt(2))
+    assert_mean(more * G[:, 0, 1], 0.0, 1.0)
+    assert_mean(more * G[:, 0, 0], 0.0, math.sqrt(p))
     if whole:
         assert_mean(G[:, 0, 0] * G[:, 1, 1], 0.0, 1.0)
         assert len(np.unique(G[0])) == p * k
@@ -149,3 +151,44 @@ def test_what_is_known_of_a_matrix(p: int, k: int) -> None:
         shape += [(r**3).mean(), np.log(r).mean()]
         expected = [length, *np.diff(minors) / 2, *losses, *shape]
         np.testing.assert_allclose(sphere[i], expected, rtol=1e-10)
+
+
+def test_an_average_is_what_is_written_of_it() -> None:
+    """One number is known: a parabola is fitted, and its slope's part of the variance exact."""
+    rng, n, entries = np.random.default_rng(3), 200, 5
+    known = np.log(np.linalg.norm(rng.standard_normal((1600, entries)), axis=1))
+    y = 3 * known[:n] + known[:n] ** 2 + 0.2 * rng.exponential(size=n)
+    found = average(y, known[:n, None], known[:, None], entries)
+    parabola = np.polynomial.Polynomial.fit(known[:n], y, 2)
+    fits, rest = parabola(known), y - parabola(known[:n])
+    slope, _ = np.polyfit(known, fits, 1)
+    exact, variance = (digamma(2.5) + math.log(2)) / 2, polygamma(1, 2.5) / 4
+    others = fits - slope * (known - exact)
+    mean = others.mean()
+    assert found.mean == pytest.approx(mean, rel=1e-9)
+    var = others.var(ddof=1) + slope**2 * variance + (rest**2).mean()
+    assert found.var == pytest.approx(var, rel=1e-9)
+    square = (y - mean) ** 2 - (y - rest - mean) ** 2  # of which the parabola knows nothing
+    for error, of_many, of_few in (
+        (found.mean_error, others, rest),
+        (found.var_error, (others - mean) ** 2, square),
+    ):
+        parts = of_many.reshape(8, 200).mean(1).std(ddof=1) / math.sqrt(8)
+        expected = math.hypot(parts, of_few.std() / math.sqrt(n - 3))
+        assert error == pytest.approx(expected, rel=1e-9)
+    np.testing.assert_allclose(found.sample, fits + np.tile(rest, 8), rtol=1e-9)
+
+
+def test_a_polynomial_has_products_where_starts_can_tell_them() -> None:
+    """Of 400 starts they are fitted exactly; of 80 only what can be, and noise stays noise."""
+    rng = np.random.default_rng(5)
+    known = rng.standard_normal((4000, 12))
+    known[:, 0] = np.log(np.linalg.norm(rng.standard_normal((4000, 4)), axis=1))
+    y = known[:, 1] * known[:, 2] + known[:, 0]
+    found = average(y[:400], known[:400], known, 4)
+    np.testing.assert_allclose(found.sample[:400], np.clip(y[:400], None, 9), atol=1e-8)
+    noise = rng.standard_normal(80)
+    found = average(noise, known[:80], known, 4)
+    assert found.mean_error == pytest.approx(1 / math.sqrt(80), rel=0.35)
+    assert abs(found.mean) < 5 * found.mean_error
+    assert math.isfinite(average(noise[:8], known[:8], known, 4).mean_error)

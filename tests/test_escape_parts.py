@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.special import digamma, polygamma
+from scipy.stats import norm
 
 import quadlib as ql
+import quadlib.escape
 from quadlib.dynamics.progress import to_the_end
 from quadlib.escape.average import Average
 from quadlib.escape.finite import FiniteSize, _sample
@@ -330,21 +332,25 @@ class Passing:
     """In the place of the ODE: times of chosen starts, which say what becomes of them."""
 
     def __init__(self, **how: Any) -> None:
-        self.lost, self.runaway, self.adds, self.scatter, self.above = np.zeros(5)
+        self.lost, self.runaway, self.adds, self.scatter, self.shaken = np.zeros(5)
         self.levels: list[Any] = []
         self.followed: list[Any] = []
+        self.long: list[tuple[float, float]] = []
+        # Shares that never pass each level, and levels that are passed at the start
+        self.pilot, self.main, self.at_once = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), slice(0)
         vars(self).update(how)
 
     def __call__(self, equation: Any, y: Any, levels: Any, step: float, limit: int) -> Any:
         self.levels.append(levels.copy())
         self.followed.append((type(equation), y))
+        self.long.append((step, limit))
         share = (np.arange(len(y)) + 0.5) / len(y)
         times = np.repeat(40.0 - 10 * np.log(share)[:, None], 3, 1)
-        times[:, 0] += self.adds
-        times[:, 2] += self.scatter * np.cos(1e3 * share)
+        times[:, 0] += self.adds + self.shaken * np.cos(1e3 * share)
+        times[:, 2] += self.scatter * np.cos(1e3 * share) - 3.0
         times[share < self.lost] = math.inf
-        if len(self.levels) == 1:  # of the pilot
-            times[share < self.above, 0] = math.inf
+        times[share[:, None] < (self.pilot if len(self.levels) == 1 else self.main)] = math.inf
+        times[:, self.at_once] = 0.0
         yield
         return Passages(times, share < self.runaway)
 
@@ -370,11 +376,68 @@ def test_what_is_neglected_is_what_is_written(
         expected += 0.1 / (N * (1 - eta / ql.critical_learning_rate(task)) ** 2)
     assert law.neglected == pytest.approx(expected, rel=1e-9)
     if p > 1:
+        assert ql.escape_law(task, N, 1.01 * ql.critical_learning_rate(task)).neglected == math.inf
         return
     passing.adds = 5.0
     more = ql.escape_law(task, N, eta)
     assert more.neglected - expected == pytest.approx(5.0 / (4 * more.mean), rel=1e-3)
     assert ql.escape_law(task, N, eta, plateau_noise=False).neglected == 0.0
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"pilot": (0.6, 0.6, 0.0)},
+        {"pilot": (0.6, 0.6, 0.6)},
+        {"main": (0.6, 0.0, 0.0)},
+        {"at_once": slice(1, 3)},
+        {"at_once": slice(0, 1)},
+    ],
+    ids=str,
+)
+def test_a_level_that_half_of_the_starts_do_not_pass_later_is_refused(
+    monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="level must be lost"):
+        law_of(monkeypatch, **how)
+
+
+def test_levels_and_norms_at_the_plateau(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plateau's own loss is no level; its own norm is a start, though rounding lets it grow."""
+    task = ql.Task(2, 2)
+    stages = [LinearStage(task, eta, "free", True) for eta in np.linspace(0.03, 0.1, 30)]
+    eta = next(stage.eta for stage in stages if stage.drift(stage.level.q) > 0)
+    plateau = ql.plateau(task, eta)
+    with pytest.raises(ValueError, match="level must be below"):
+        ql.escape_law(task, 1000, eta, level=plateau.loss)
+    law, *_ = followed(monkeypatch, task, 1000, eta, q0=plateau.q)
+    assert law.v_eff > plateau.q
+    # so short that no growth is left for (4.8)
+    seen: list[float] = []
+    monkeypatch.setattr(FiniteSize, "growth", lambda self, alpha: seen.append(alpha) or 0.0)
+    followed(monkeypatch, ql.Task(1, 1), 2, 0.002)
+    assert seen == [0.0]
+
+
+def test_in_pieces_the_law_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the same defaults."""
+    law, _ = law_of(monkeypatch)
+    monkeypatch.setattr("quadlib.escape.passages", Passing())
+    again = to_the_end(quadlib.escape.escape_law_in_pieces(ql.Task(1, 1), 10**6, 0.1))
+    assert repr(again) == repr(law)
+    assert "shape" not in repr(law)
+
+
+def test_the_density_is_smooth_and_of_this_spread() -> None:
+    """Of two values a Gaussian about each, an eighth of the spread wide."""
+    shape = np.array([2.0, -0.5, -0.5, -0.5, -0.5])
+    law = ql.EscapeLaw(10.0, 2.0, 1.0, 1.0, 0.1, 0.1, 0.0, 0.0, True, shape)
+    alpha = np.linspace(0.0, 20.0, 4001)
+    centres = 10.0 + shape * 2.0 * math.sqrt(1 - 1 / 64)
+    np.testing.assert_allclose(
+        law.density(alpha), norm.pdf(alpha[:, None], centres, 0.25).mean(1), rtol=1e-12
+    )
+    assert law.density(alpha) @ (alpha - 10.0) ** 2 * 0.005 == pytest.approx(4.0, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -387,6 +450,8 @@ def test_what_is_neglected_is_what_is_written(
         ({"runaway": 0.03}, False),
         ({"scatter": 5.0}, True),
         ({"scatter": 9.0}, False),
+        ({"shaken": 9.0}, False),
+        ({"at_once": slice(2, 3)}, False),
         ({"adds": 5.0}, True),
         ({"adds": 12.0}, False),
     ],
@@ -451,6 +516,175 @@ def test_what_the_average_says_becomes_the_law(monkeypatch: pytest.MonkeyPatch) 
     assert levels[0][0] == levels[1][0] == pytest.approx(target - 0.01)
     # where fluctuations keep half of the runs above the level it is not known when they pass
     for above, known in ((0.45, True), (0.55, False)):
-        some, levels = law_of(monkeypatch, above=above)
+        some, levels = law_of(monkeypatch, pilot=(above, 0.0, 0.0))
         assert math.isfinite(some.neglected) is some.trusted is known
         assert levels[1][0] == pytest.approx(target - 0.01 * known)
+
+
+def followed(
+    monkeypatch: pytest.MonkeyPatch, *how: Any, times: Any = None, **more: Any
+) -> tuple[ql.EscapeLaw, Any, dict[str, Any]]:
+    """Law with such times, what was followed, and what was known of the starts."""
+    passing, seen = times or Passing(), {}
+    monkeypatch.setattr("quadlib.escape.passages", passing)
+
+    def spy(name: str) -> Any:
+        asked = getattr(quadlib.escape, name)
+
+        def instead(*of: Any) -> Any:
+            seen[name] = of
+            few = (*of[:2], min(of[2], 512), of[3]) if name in ("spectra", "matrices") else of
+            return asked(*few)
+
+        return instead
+
+    with monkeypatch.context() as context:
+        for name in ("spectra", "matrices", "of_spectra", "of_matrices", "average"):
+            context.setattr(quadlib.escape, name, spy(name))
+        return ql.escape_law(*how, **more), passing, seen
+
+
+@pytest.mark.parametrize("T", [[1.0, 1.0], UNEQUAL])
+def test_the_law_is_the_same_in_other_units(monkeypatch: pytest.MonkeyPatch, T: Any) -> None:
+    """Of labels: T, q₀ and the overlaps are multiplied by c, the level by c², η by 1/c."""
+    laws = []
+    for c in (1.0, 2.0**20, 2.0**-20):
+        task = ql.Task(3, 2, [c * t for t in T], 0.1 * c**2)
+        how: Any = {"q0": 0.5 * c, "level": 0.4 * c**2, "times": Passing(adds=1.0)}
+        law, passing, _ = followed(monkeypatch, task, 1000, 0.08 / c, **how)
+        scaled = [y / c for _, y in passing.followed] + [x / c**2 for x in passing.levels]
+        assert law.v_eff > 0.5 * c
+        laws.append((scaled, passing.long, law))
+    for scaled, long, law in laws[1:]:
+        for found, expected in zip(scaled, laws[0][0], strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
+        assert long == laws[0][1]
+        for name in ("mean", "std", "rate", "mean_error", "std_error", "neglected"):
+            assert getattr(law, name) == pytest.approx(getattr(laws[0][2], name), rel=1e-12)
+
+
+@pytest.mark.parametrize(("level", "drop"), [(None, 1.0), (0.9, 0.2)])
+def test_overlaps_grow_alone_up_to_a_thousandth_of_the_loss(
+    monkeypatch: pytest.MonkeyPatch, level: float | None, drop: float
+) -> None:
+    """(4.6), of one teacher unit, where q is at its plateau and there is no noise."""
+    task, eta, N = ql.Task(3, 2), 0.05, 10**9
+    plateau, how = ql.plateau(task, eta), {"plateau_noise": False}
+    if level is not None:
+        how["level"] = level * plateau.loss
+    for size, expected in ((N, drop * plateau.loss / 1000), (5, plateau.q / 5)):
+        law, passing, seen = followed(monkeypatch, task, size, eta, q0=plateau.q, **how)
+        kind, y = passing.followed[-1]
+        assert kind is Matched
+        S = seen["of_spectra"][0].values()[0]
+        np.testing.assert_allclose(y[:, 0], plateau.q, rtol=1e-6)
+        np.testing.assert_allclose(y[0, 1, :2] ** 2 / S**2, expected, rtol=1e-6)
+        assert law.v_eff == pytest.approx(plateau.q, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("task", "eta", "constraint", "whole"),
+    [
+        (ql.Task(3, 2, UNEQUAL), 0.1, "free", False),
+        (ql.Task(2, 3, [0.5, 1.0, 1.5]), 0.02, "free", False),
+        (ql.Task(3, 2, UNEQUAL), 0.1, "spherical", True),
+        (ql.Task(3, 2), 0.1, "spherical", False),
+        (ql.Task(2, 3), 0.1, "spherical", False),
+    ],
+    ids=str,
+)
+def test_starts_are_known_as_they_are_followed(
+    monkeypatch: pytest.MonkeyPatch, task: ql.Task, eta: float, constraint: Any, whole: bool
+) -> None:
+    """Units that differ are not rotated; all grow up to the median time of those of the pilot."""
+    N, p, k, free = 10**6, task.p, task.p_star, constraint == "free"
+    law, passing, seen = followed(
+        monkeypatch, task, N, eta, constraint, times=Passing(adds=2.0, lost=0.01)
+    )
+    G, grown, t, sphere = seen["of_matrices"]
+    values, few, many, entries = seen["average"]
+    kind, y = passing.followed[-1]
+    assert (kind, sphere, entries) == (Block, not free, p * k)
+    e = min(p, k) if free else p
+    M = y[:, :, e : e + k]
+    rotated = np.triu if free else np.tril
+    assert whole is bool((M != 0).all()) is not bool((rotated(M) == M).all())
+    assert (M[:, range(min(e, k)), range(min(e, k))] != 0).all()
+    amplitude = (M[0] / np.where(G[0], G[0], np.inf)).max(0)
+    starts = np.arange(len(G)).reshape(8, -1)[:, : len(y) // 8].ravel()
+    np.testing.assert_allclose(M, G[starts] * amplitude, rtol=1e-12)
+    length = np.log(np.linalg.norm(G, axis=(1, 2)))
+    np.testing.assert_allclose(many[:, 0], length, atol=1e-12)
+    rows = starts[int(0.01 * len(starts)) :]
+    np.testing.assert_allclose(few, many[rows], rtol=1e-12)
+    share = (np.arange(len(y)) + 0.5) / len(y)
+    times = 42.0 - 10 * np.log(share[int(0.01 * len(share)) :])
+    np.testing.assert_allclose(values, law.rate * times, rtol=1e-12)
+    linear = LinearStage(task, eta, constraint, True)
+    q = float(np.exp(np.log(y[:, 0, 0]).mean()))
+    np.testing.assert_allclose(t, linear.t[::-1] / k, rtol=1e-12)
+    pilot = len(passing.followed[0][1])
+    share = (np.arange(pilot) + 0.5) / pilot
+    median = np.median(40.0 - 10 * np.log(share[share > 0.01]))
+    units = amplitude / np.sqrt(q * linear.t[::-1])
+    expected = units * np.exp(linear.rates(linear.level.q)[::-1] * median)
+    np.testing.assert_allclose(grown[2][amplitude > 0], expected[amplitude > 0], rtol=0.01)
+    assert len(grown) == 5
+    assert (np.diff(grown[:, 0]) > 0).all()
+
+
+def test_norms_are_scattered_as_by_SGD_and_those_of_the_pilot_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ln q is Gaussian of variance `norm`/N, (4.8), and known; 1.5 times as wide in the pilot."""
+    task, N, eta = ql.Task(4, 2), 10**4, 0.1
+    _, passing, seen = followed(monkeypatch, task, N, eta)
+    finite = FiniteSize(LinearStage(task, eta, "free", True))
+    (_, first), (_, second) = passing.followed
+    for y, wide in ((first, 1.5), (second, 1.0)):
+        norms = np.log(y[:, 0, 0])
+        assert norms.std() == pytest.approx(wide * math.sqrt(finite.norm / N), rel=0.1)
+    few = seen["average"][1]
+    slope = np.polyfit(few[:, -1], norms, 1)[0]
+    assert slope == pytest.approx(math.sqrt(finite.norm / N), rel=1e-9)
+    assert few.shape[1] == len(seen["of_spectra"][1].T) + 3
+    x, S = seen["of_spectra"][1], seen["of_spectra"][0]
+    M = second[0, 1, :2] / S.values()[0]
+    rates = passing.followed and ql.plateau(task, eta).escape_rate
+    median = 40 + 10 * math.log(2)
+    grown = M**2 / np.exp(norms.mean()) * math.exp(2 * rates * median)
+    np.testing.assert_allclose(x[:, 2], grown, rtol=0.02)
+    _, _, seen = followed(monkeypatch, task, N, eta, plateau_noise=False)
+    assert seen["average"][1].shape[1] == few.shape[1] - 1
+
+
+@pytest.mark.parametrize(
+    ("task", "eta", "constraint"),
+    [
+        (ql.Task(1, 1), 0.1, "free"),
+        (ql.Task(8, 8), 0.1, "free"),
+        (ql.Task(1, 1, None, 1.0), 0.14, "free"),
+        (ql.Task(16, 2), 0.29, "free"),
+        (ql.Task(8, 8), 0.1, "spherical"),
+    ],
+    ids=str,
+)
+def test_steps_are_stable_and_as_many_as_are_needed(
+    monkeypatch: pytest.MonkeyPatch, task: ql.Task, eta: float, constraint: Any
+) -> None:
+    """By the Jacobian on the plateau and where all is learned; until a pilot has had its time."""
+    law, passing, _ = followed(monkeypatch, task, 10**6, eta, constraint)
+    (step, first), (same, limit) = passing.long[0], passing.long[-1]
+    matched, rates = Matched(task, eta, constraint), []
+    q, e = ql.plateau(task, eta, constraint).q, min(task.p, task.p_star)
+    for state in (matched.start(q, np.zeros(e)), matched.start(1.0, np.ones(e))):
+        h = 1e-6 * np.eye(state.size).reshape(-1, *state.shape)
+        jacobian = (matched.derivative(state + h) - matched.derivative(state - h)) / 2e-6
+        rates.append(-np.linalg.eigvals(jacobian.reshape(state.size, -1)).real.min())
+    assert same == step
+    assert step * law.rate <= 0.4 * (1 + 1e-12)
+    assert max(rates) * step < 2.5
+    assert max(max(rates) / 2.5, law.rate) * step > (0.35 if constraint == "free" else 0.3)
+    wanted, latest = 15 / law.rate + 40 / eta, 40 - 10 * math.log(0.5 / 512)
+    assert wanted <= first * step < wanted + 1.01 * step
+    assert 1.5 * latest < limit * step < 2.5 * latest + 21 * step

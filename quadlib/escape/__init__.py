@@ -185,7 +185,7 @@ def escape_law_in_pieces(
     steps = 8 / rate / step
     amplitude = (np.sqrt(v * stage.t / N) * np.exp(growth))[::-1]
     finite = FiniteSize(stage)
-    excess = noisy * finite.excess(linear - math.log(small) / (2 * rate)) / N
+    excess = noisy * finite.excess(linear - math.log(small / unit**2) / (2 * rate)) / N
     alike, e = bool(np.ptp(stage.t) <= 1e-12 * stage.t[0]), min(task.p, task.p_star)
     units, k, t = e if free else task.p, task.p_star, stage.t[::-1]
     levels = np.array([target - excess, target, target * (1 + 3 / math.sqrt(N))])
