@@ -254,7 +254,6 @@ def test_on_the_sphere_Q_need_not_relax_to_its_plateau(eta):
         (ql.Task(16, 1), 10**4, 0.3, "free", ValueError, "level must be lost"),
         (ql.Task(8, 2), 300, 0.69, "spherical", ValueError, "level must be lost"),  # matched: it is
         (ql.Task(2, 1), 10**6, 0.25, "spherical", ValueError, "level must be lost"),  # (4.9): κ = 0
-        (ql.Task(3, 3, [381, 472, 468]), 10, 3.8e-4, "free", ValueError, "level must be lost"),
         (ql.Task(4, 2), 5, 0.1, "free", ValueError, "N must be at least"),
         (ql.Task(4, 2), 10**4, 0.0, "free", ValueError, "eta must"),
         (ql.Task(4, 2), 10**4, math.nan, "free", ValueError, "eta must"),
