@@ -25,7 +25,7 @@ def show(explorer, **values):
 
 def test_a_dimension_below_the_units_is_a_sentence(explorer):
     show(explorer, log_N=1.0, p=12)
-    assert explorer.error.startswith("N must be at least p + p_star = 15, got 10")
+    assert explorer.error.startswith("N must be at least p + p* = 15, got 10")
     show(explorer)
     assert explorer.error == ""
 

@@ -46,7 +46,7 @@ def show(explorer, **values):
             {"eta": 0.2},
             "The learning rate η is above its critical value 0.167: solutions repel. Lower it.",
         ),
-        ({"p": 8, "p_star": 4, "log_N": 1.0}, "N must be at least p + p_star = 12"),
+        ({"p": 8, "p_star": 4, "log_N": 1.0}, "N must be at least p + p* = 12"),
     ],
 )
 def test_settings_that_spoil_the_story_say_so(explorer, values, words):

@@ -34,7 +34,7 @@ def stems(explorer, ax):
 
 @pytest.mark.parametrize(("p", "p_star"), [(4, 2), (3, 1), (6, 3)])
 def test_on_the_plateau_there_are_p_p_star_directions_that_lead_down(explorer, p, p_star):
-    assert f"{p * p_star} are negative" in show(explorer, p=p, p_star=p_star)
+    assert f" {p * p_star} below zero" in show(explorer, p=p, p_star=p_star)
     below, _ = stems(explorer, explorer.middle)
     assert below[1].sum() == p * p_star
 

@@ -85,7 +85,7 @@ def test_extremes_together_give_a_picture_or_a_sentence(explorer, units):
             gradient_noise=full,
         )  # fmt: skip
         if log_N == 1.0 and units == (8, 4):
-            assert explorer.error.startswith("N must be at least p + p_star = 12, got 10")
+            assert explorer.error.startswith("N must be at least p + p* = 12, got 10")
             assert explorer.error.endswith(".")
         else:
             assert explorer.error == ""

@@ -119,7 +119,7 @@ def test_extremes_in_pairs_give_a_picture_or_a_sentence(bare):
 
 def test_too_few_dimensions_are_told(bare):
     choose(bare, p=16, log_N=1.0)
-    assert bare.error.startswith("N must be at least p + p_star = 18, got 10")
+    assert bare.error.startswith("N must be at least p + p* = 18, got 10")
     choose(bare)
     assert bare.error == ""
 

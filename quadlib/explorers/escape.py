@@ -11,15 +11,7 @@ from quadlib.dynamics.compiled import if_compiled
 from quadlib.dynamics.together import Together
 from quadlib.escape import EscapeLaw, escape_law_in_pieces
 from quadlib.explorers import controls
-from quadlib.explorers.runs import (
-    Setting,
-    advance,
-    curves,
-    doubts,
-    outcome,
-    passages,
-    setting,
-)
+from quadlib.explorers.runs import Setting, advance, curves, doubts, outcome, passages, setting
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.passage import first_passage

@@ -83,8 +83,8 @@ class Landscape(Explorer):
         flat = number(spectrum.multiplicities[outside].sum())
         alt = (
             f"At α = {number(run.alpha[i])} of a run that ends at α = {number(run.alpha[-1])}, "
-            f"p = {p} and p* = {p_star}, the loss is {number(run.loss[i])}. Of the Hessian's "
-            f"{number(p * _RUN_N)} eigenvalues {_negative(spectrum.index)}; they reach from "
+            f"p = {p} and p* = {p_star}, the loss is {number(run.loss[i])}. The Hessian has "
+            f"{number(p * _RUN_N)} eigenvalues, {spectrum.index} below zero; they reach from "
             f"{number(low)} to {number(high)}. The {flat} along directions that no unit sees are "
             f"{controls.span(spectrum.values[outside])}; they are exactly zero only on the plateau "
             "of gradient flow, which a learning rate moves."
@@ -108,7 +108,7 @@ class Landscape(Explorer):
             self._draw_spectra(population, eigenvalues)
             words = (
                 f"On one sample, samples / N = {number(setting[-1])} at N = {_SAMPLE_N}, "
-                f"of {len(eigenvalues)} eigenvalues {_negative(below)}; they reach from "
+                f"it has {len(eigenvalues)} eigenvalues, {below} below zero; they reach from "
                 f"{number(eigenvalues[0])} to {number(eigenvalues[-1])}."
             )
             return caption._replace(
@@ -150,10 +150,6 @@ spectrum = ql.hessian_spectrum(task, state, N={_RUN_N})
 weights = state.weights(task, {_SAMPLE_N}, rng)
 H = ql.empirical_hessian_operator(weights, rng.standard_normal(({n}, {_SAMPLE_N})))
 sampled = np.linalg.eigvalsh(H @ np.eye({p * _SAMPLE_N}))"""
-
-
-def _negative(count: int) -> str:
-    return f"{count or 'none'} {'is' if count < 2 else 'are'} negative"
 
 
 def _lead_down(count: int) -> str:

@@ -23,6 +23,7 @@ from quadlib.trajectory import Trajectory
 _SIZES, _FEWER = (10**2, 10**3, 10**4, 10**6, 10**8), (10**2, 10**4, 10**6)
 _RUNS, _START_N, _POINTS, _RTOL = 6, 40, 151, 1e-6
 _ROUND = np.outer(10.0 ** np.arange(-3, 5), [1, 2, 4, 6]).ravel()
+_NAMES = {True: "ODE", False: "ODE without gradient noise"}
 _FOLLOW = ("Q₁₁", "Q₁₂", "M₁₁", "M₁₂", "loss")
 _SPAN = (7.0, 1.5e8)
 
@@ -128,7 +129,7 @@ class SgdToOde(Explorer):
         self.left.set_ylabel(what)
         for artist in (*self.sgd, self.law, self.floor, self.dots, self.here):
             artist.set_data([], [])
-        name = _name(v["gradient_noise"])
+        name = _NAMES[v["gradient_noise"]]
         first, last, end = map(number, (values[0], values[-1], chosen.alpha[-1]))
         story = f"{what[0].upper()}{what[1:]} of the {name} goes from {first} at α = 0 "
         story += f"to {last} at α = {end}"
@@ -141,7 +142,7 @@ class SgdToOde(Explorer):
         return caption
 
     def _distances(self, case: _Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
-        name = _name(noise)
+        name = _NAMES[noise]
         ode, sgd = case.ode(N, noise), (yield from self._runs(case, N))
         mean, lost = _distance(sgd, ode, what), int(sgd.diverged.sum())
         text = f"{_RUNS} SGD runs at N = {number(N)} ({runs.how(sgd)}) "
@@ -235,10 +236,6 @@ def _chosen(v: dict[str, Any]) -> tuple[_Case, int, str]:
         units = "p" if what[0] == "Q" else "p*"
         raise ValueError(f"{what} needs {units} of at least 2, got 1; follow {what[0]}₁₁.")
     return _Case(task, v["eta"], v["start"] == "same at every N", v["seed"]), N, what
-
-
-def _name(noise: bool) -> str:
-    return "ODE" if noise else "ODE without gradient noise"
 
 
 def followed(result: Trajectory | Together, what: str) -> Array:

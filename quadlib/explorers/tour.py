@@ -11,15 +11,7 @@ import numpy as np
 from quadlib.dynamics.together import Together
 from quadlib.escape import EscapeLaw, escape_law_in_pieces
 from quadlib.explorers import controls
-from quadlib.explorers.runs import (
-    Setting,
-    curves,
-    doubts,
-    followed,
-    outcome,
-    passages,
-    setting,
-)
+from quadlib.explorers.runs import Setting, curves, doubts, followed, outcome, passages, setting
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.passage import first_passage

@@ -226,7 +226,7 @@ class Explorer(ipywidgets.VBox):
         return f"<p>{' '.join(links)}</p>"
 
     def _fail(self, error: Exception) -> None:
-        text = str(error)
+        text = str(error).replace("p_star", "p*")  # as the controls call it
         # quadlib's own errors are whole sentences
         whole = isinstance(error, ValueError | TypeError | ArithmeticError) and text.endswith(".")
         self.error = text if whole else f"{type(error).__name__}: {text}"

@@ -44,9 +44,14 @@ function render({ model, el }) {
     image.classList.toggle("quadlib-stale", model.get("alert") !== "");
     image.setAttribute("aria-busy", model.get("busy"));
     alarm.textContent = model.get("alert") && `⚠ ${model.get("alert")}`;
-    // read aloud at rest only, so that a held key does not speak
+    // read aloud at rest only, so that a held key does not speak; until then it is of another picture
+    const before = summary.textContent;
+    summary.classList.toggle("quadlib-past", before !== "" && before !== model.get("summary"));
     clearTimeout(rest);
-    rest = setTimeout(() => { summary.textContent = model.get("summary"); }, summary.textContent ? 400 : 0);
+    rest = setTimeout(() => {
+      summary.textContent = model.get("summary");
+      summary.classList.remove("quadlib-past");
+    }, before ? 400 : 0);
   };
   const extra = () => { panel.innerHTML = model.get("panel"); };
 
