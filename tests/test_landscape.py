@@ -261,10 +261,11 @@ def test_a_block_of_the_allowed_size_is_made(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_rounding_has_moved_below_zero_tells_what_it_has_moved_above() -> None:
-    """A solution known to 10⁻¹⁰: C has the eigenvalues ∓10⁻¹⁰ instead of 0 and 0."""
-    task, off = ql.Task(2, 2), np.diag([1e-10, -1e-10])
-    exact = hessian_spectrum(task, ql.Overlaps(np.eye(2), np.eye(2)), 10)
-    rounded = hessian_spectrum(task, ql.Overlaps(np.eye(2), np.eye(2) + off), 10)
-    assert rounded.nullity == exact.nullity
+    """A solution known to 10⁻⁹: C has eigenvalues of that size instead of 0."""
+    task, M = ql.Task(3, 1), np.array([[2.0], [-1.0], [2.0]]) / 3
+    exact = hessian_spectrum(task, ql.Overlaps(M @ M.T, M), 10)
+    off = 1e-10 * np.array([[1.0], [3.0], [2.0]])
+    rounded = hessian_spectrum(task, ql.Overlaps(M @ M.T, M + off), 10)
+    assert rounded.nullity == exact.nullity > 0
     np.testing.assert_allclose(rounded.values, exact.values, atol=1e-9)
     np.testing.assert_array_equal(rounded.multiplicities, exact.multiplicities)
