@@ -1,5 +1,9 @@
 """Closest solution, distance and conserved matrix against slower ways to the same thing."""
 
+import importlib
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.linalg import expm
@@ -185,3 +189,28 @@ def test_what_has_no_orientation_or_blur_says_so() -> None:
         ql.blur_law(ql.Task(8, 4), 0.43)
     with pytest.raises(ValueError, match=r"start must have shape \(2, 2\), got \(3, 2\)"):
         ql.blur_law(ql.Task(2, 2), 0.1, wide)
+
+
+@pytest.mark.parametrize(("p", "k", "draws"), [(1, 1, 40_000), (16, 16, 15_625), (64, 64, 2_000)])
+def test_the_blur_is_drawn_in_slices_from_so_many_pairs(
+    monkeypatch: pytest.MonkeyPatch, p: int, k: int, draws: int
+) -> None:
+    """4·10⁶ numbers, in 32 slices."""
+    room, sizes = importlib.import_module("quadlib.bias"), list[int]()
+    monkeypatch.setattr(room, "polar_factor", lambda J: sizes.append(len(J)))
+    monkeypatch.setattr(room, "misalignment", lambda *_: np.arange(2.0))
+    nothing = SimpleNamespace(standard_normal=lambda shape: np.broadcast_to(0.0, shape))
+    monkeypatch.setattr("numpy.random.default_rng", lambda _: nothing)
+    pieces = room.blur_law_in_pieces(ql.Task(p, k), 0.01)
+    assert sum(1 for _ in pieces) == 1 + 32
+    assert sum(sizes) == 2 * draws
+
+
+def test_digits_are_lost_below_32_roundings_of_the_trace() -> None:
+    eps = np.finfo(float).eps
+    for large in (1e6, 1e-6):
+        for share, lost in ((31, True), (33, False)):
+            Q = np.diag([large, share * eps * large])[None]
+            run = ql.Trajectory(ql.Task(2, 1), np.zeros(1), Q, np.zeros((1, 2, 1)), {"eta": 0.1})
+            with pytest.raises(ValueError, match="above rounding") if lost else nullcontext():
+                ql.conserved_quantity(run)
