@@ -355,11 +355,33 @@ class Passing:
         return Passages(times, share < self.runaway)
 
 
+def followed(
+    monkeypatch: pytest.MonkeyPatch, *how: Any, times: Any = None, **more: Any
+) -> tuple[ql.EscapeLaw, Any, dict[str, Any]]:
+    """Law with such times, what was followed, and what was known of the starts."""
+    passing, seen = times or Passing(), {}
+    monkeypatch.setattr("quadlib.escape.passages", passing)
+
+    def spy(name: str) -> Any:
+        asked = getattr(quadlib.escape, name)
+
+        def instead(*of: Any) -> Any:
+            seen[name] = of
+            few = (*of[:2], min(of[2], 512), of[3]) if name in ("spectra", "matrices") else of
+            return asked(*few)
+
+        return instead
+
+    with monkeypatch.context() as context:
+        for name in ("spectra", "matrices", "of_spectra", "of_matrices", "average"):
+            context.setattr(quadlib.escape, name, spy(name))
+        return ql.escape_law(*how, **more), passing, seen
+
+
 def law_of(monkeypatch: pytest.MonkeyPatch, **how: Any) -> tuple[ql.EscapeLaw, list[Any]]:
     """Law of (1, 1) at N = 10⁶ and η = 0.1 from such times; and levels that were asked for."""
-    passing = Passing(**how)
-    monkeypatch.setattr("quadlib.escape.passages", passing)
-    return ql.escape_law(ql.Task(1, 1), 10**6, 0.1), passing.levels
+    law, passing, _ = followed(monkeypatch, ql.Task(1, 1), 10**6, 0.1, times=Passing(**how))
+    return law, passing.levels
 
 
 @pytest.mark.parametrize(("p", "p_star", "square"), [(1, 1, 1), (3, 2, 2), (1, 2, 1)])
@@ -368,20 +390,22 @@ def test_what_is_neglected_is_what_is_written(
 ) -> None:
     """Where the excess loss adds nothing; and a quarter of what it adds."""
     task, N, eta = ql.Task(p, p_star), 10**5, 0.08
-    passing = Passing()
-    monkeypatch.setattr("quadlib.escape.passages", passing)
-    law = ql.escape_law(task, N, eta)
+
+    def neglected(eta: float, adds: float = 0.0, **how: Any) -> tuple[float, ql.EscapeLaw]:
+        law, *_ = followed(monkeypatch, task, N, eta, times=Passing(adds=adds), **how)
+        return law.neglected, law
+
+    found, law = neglected(eta)
     expected = 30 * square * eta**2 / (N * law.rate)
     if p >= p_star:
         expected += 0.1 / (N * (1 - eta / ql.critical_learning_rate(task)) ** 2)
-    assert law.neglected == pytest.approx(expected, rel=1e-9)
+    assert found == pytest.approx(expected, rel=1e-9)
     if p > 1:
-        assert ql.escape_law(task, N, 1.01 * ql.critical_learning_rate(task)).neglected == math.inf
+        assert neglected(1.01 * ql.critical_learning_rate(task))[0] == math.inf
         return
-    passing.adds = 5.0
-    more = ql.escape_law(task, N, eta)
-    assert more.neglected - expected == pytest.approx(5.0 / (4 * more.mean), rel=1e-3)
-    assert ql.escape_law(task, N, eta, plateau_noise=False).neglected == 0.0
+    more, law = neglected(eta, adds=5.0)
+    assert more - expected == pytest.approx(5.0 / (4 * law.mean), rel=1e-3)
+    assert neglected(eta, plateau_noise=False)[0] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -421,11 +445,12 @@ def test_levels_and_norms_at_the_plateau(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_in_pieces_the_law_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the same defaults."""
-    law, _ = law_of(monkeypatch)
-    monkeypatch.setattr("quadlib.escape.passages", Passing())
-    again = to_the_end(quadlib.escape.escape_law_in_pieces(ql.Task(1, 1), 10**6, 0.1))
-    assert repr(again) == repr(law)
-    assert "shape" not in repr(law)
+    texts = []
+    for ask in (ql.escape_law, lambda *how: to_the_end(quadlib.escape.escape_law_in_pieces(*how))):
+        monkeypatch.setattr("quadlib.escape.passages", Passing())
+        texts.append(repr(ask(ql.Task(1, 1), 10**6, 0.1)))
+    assert texts[0] == texts[1]
+    assert "shape" not in texts[0]
 
 
 def test_the_density_is_smooth_and_of_this_spread() -> None:
@@ -469,6 +494,8 @@ def test_a_law_is_trusted_where_it_is_written(
     [
         (ql.Task(1, 2, UNEQUAL), "free", Block, True),
         (ql.Task(1, 1), "spherical", Matched, True),
+        (ql.Task(2, 16), "spherical", Block, True),
+        (ql.Task(64, 1), "spherical", Block, True),
         (ql.Task(128, 1), "spherical", Matched, False),  # whose full ODE costs more than a second
     ],
     ids=str,
@@ -476,12 +503,11 @@ def test_a_law_is_trusted_where_it_is_written(
 def test_the_full_ode_is_followed_where_units_are_not_matched(
     monkeypatch: pytest.MonkeyPatch, task: ql.Task, constraint: Any, equation: Any, trusted: bool
 ) -> None:
-    passing = Passing()
-    monkeypatch.setattr("quadlib.escape.passages", passing)
-    law = ql.escape_law(task, 10**6, 0.1, constraint)
-    assert law.trusted is trusted
+    eta = min(0.1, last_learning_rate(task, constraint) / 3)
+    law, passing, _ = followed(monkeypatch, task, 10**6, eta, constraint)
     kind, y = passing.followed[-1]
     assert kind is equation
+    assert law.trusted is trusted
     if task.p_star == 2:
         first, second = (y[:, :, 1:3] ** 2).sum(1).mean(0)
         assert first > 5 * second  # what belongs to the larger T has grown more
@@ -519,29 +545,6 @@ def test_what_the_average_says_becomes_the_law(monkeypatch: pytest.MonkeyPatch) 
         some, levels = law_of(monkeypatch, pilot=(above, 0.0, 0.0))
         assert math.isfinite(some.neglected) is some.trusted is known
         assert levels[1][0] == pytest.approx(target - 0.01 * known)
-
-
-def followed(
-    monkeypatch: pytest.MonkeyPatch, *how: Any, times: Any = None, **more: Any
-) -> tuple[ql.EscapeLaw, Any, dict[str, Any]]:
-    """Law with such times, what was followed, and what was known of the starts."""
-    passing, seen = times or Passing(), {}
-    monkeypatch.setattr("quadlib.escape.passages", passing)
-
-    def spy(name: str) -> Any:
-        asked = getattr(quadlib.escape, name)
-
-        def instead(*of: Any) -> Any:
-            seen[name] = of
-            few = (*of[:2], min(of[2], 512), of[3]) if name in ("spectra", "matrices") else of
-            return asked(*few)
-
-        return instead
-
-    with monkeypatch.context() as context:
-        for name in ("spectra", "matrices", "of_spectra", "of_matrices", "average"):
-            context.setattr(quadlib.escape, name, spy(name))
-        return ql.escape_law(*how, **more), passing, seen
 
 
 @pytest.mark.parametrize("T", [[1.0, 1.0], UNEQUAL])
@@ -588,6 +591,7 @@ def test_overlaps_grow_alone_up_to_a_thousandth_of_the_loss(
         (ql.Task(3, 2, UNEQUAL), 0.1, "free", False),
         (ql.Task(2, 3, [0.5, 1.0, 1.5]), 0.02, "free", False),
         (ql.Task(3, 2, UNEQUAL), 0.1, "spherical", True),
+        (ql.Task(2, 3, [0.5, 1.0, 1.5]), 0.1, "spherical", True),
         (ql.Task(3, 2), 0.1, "spherical", False),
         (ql.Task(2, 3), 0.1, "spherical", False),
     ],
