@@ -534,7 +534,7 @@ def runaway(p, k):
 
 
 units, some = np.arange(1, 65), [1, 4, 16]
-fig, axes = plotting.figure(3, height=3.6)
+fig, axes = plotting.figure(3, height=3.9)
 said = []
 for ax, k in zip(axes, (1, 2, 4), strict=True):
     critical = k / (2 * (k + 2))
@@ -561,7 +561,7 @@ for ax, k in zip(axes, (1, 2, 4), strict=True):
         f"measured within {number(100 * worst, 1)} %"
     )
 axes[0].set(ylabel="learning rate η")
-axes[2].legend(loc="lower left", fontsize="small", bbox_to_anchor=(0.0, 0.12))
+fig.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 robust.compare(
     robust.choices[0 if found[-1] > 1.01 * found[0] else 2 if found[-1] < 0.99 * found[0] else 1],
     "the output is a mean over units, and the noise of many units averages out.",

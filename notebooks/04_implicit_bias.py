@@ -400,7 +400,7 @@ for i in range(40):
     left.plot(*runs.M[i, :, :, 0].T, color=GREY, lw=0.7, label=None if i else "40 runs of SGD")
     left.plot(*runs.M[i, -1, :, 0], "o", color=GREY, ms=3)
 left.plot(*ode.M[:, :, 0].T, color=BLUE, lw=2.5, label="ODE")
-left.legend(loc="center", bbox_to_anchor=(0.32, 0.42))
+left.legend(loc="center", bbox_to_anchor=(0.28, 0.36), fontsize="small")
 left.set(aspect="equal", xlabel="M₁", ylabel="M₂", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
 right.plot(alpha, turned[:40].T, color=GREY, lw=0.5)
 right.plot([], [], color=GREY, lw=0.5, label="1 − cos, 40 runs")

@@ -57,6 +57,7 @@ class Escape(Explorer):
             self.live.tidy(ax)
             ax.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1))
             self.live.legend(ax)
+            self.live.say(ax, "All diverge at once.")
         self.top.locator_params(axis="y", nbins=3)
         self.top.tick_params(labelbottom=False)
         self.live.log(self.bottom.yaxis)
@@ -81,8 +82,6 @@ class Escape(Explorer):
             line.set_data([], [])
         self.bars.set_data(np.zeros(_BINS))
         self.live.say(self.right, "" if now.leaves else "No escape, no law.")
-        for ax in (self.top, self.bottom):
-            self.live.say(ax, "All diverge at once.")
         top, self.batches = ode.loss[0], []
         if now.plateau:
             self.level.set_data([0.0, now.end], [now.plateau.loss] * 2)

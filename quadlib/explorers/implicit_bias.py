@@ -81,10 +81,9 @@ class ImplicitBias(Explorer):
         self.ode.set_data(ode.alpha, turned)
         self.ode_path.set_data(*_within(_plane(ode.M), side))
         self.live.limits(self.right, (0.0, setting.end), (_SMALLEST, 4.0))
-        words = f"1 − cos is {_size(0.0)}:\nbelow this picture"
-        if not setting.solvable:
-            words = "no zero-loss solution:\nnothing to turn away from"
-        self.live.say(self.right, words)
+        none = "no zero-loss solution:\nnothing to turn away from"
+        below = f"1 − cos is {_size(0.0)}:\nbelow this picture"
+        self.live.say(self.right, below if setting.solvable else none)
         caption = _caption(setting, ode, turned)
         rest = self.rest(setting, side, caption, values["noise"])
         self.later(rest, "flow and runs" if values["noise"] else "flow")

@@ -113,7 +113,7 @@ class Landscape(Explorer):
             )
             return caption._replace(
                 alt=f"{caption.alt} {words}",
-                summary=f"{caption.summary} On the sample: {_lead_down(below)}.",
+                summary=f"{caption.summary} On the sample {_lead_down(below).lower()}.",
             )
 
         yield show

@@ -72,7 +72,8 @@ class Setting(NamedTuple):
         eta, lower = f"η = {number(self.eta)}", "Lower the learning rate η."
         too_large = f"{eta} is too large"
         if len(ode.alpha) < POINTS:
-            return f"{too_large}: the ODE diverges after α = {number(ode.alpha[-1])}. {lower}"
+            when = f"after α = {number(ode.alpha[-1])}" if ode.alpha[-1] else "at once"
+            return f"{too_large}: the ODE diverges {when}. {lower}"
         if self.plateau is None:
             return f"{too_large}: the norms grow, there is no plateau. {lower}"
         if not self.leaves:
