@@ -1,4 +1,6 @@
 import re
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -75,13 +77,26 @@ def test_a_setting_that_spoils_the_story_says_so(explorer, values, sentence):
 
 
 def test_the_data_are_the_laws_shown(explorer):
-    move(explorer, p=6)
+    assert "Drawn" not in move(explorer, p=6)
     rows = explorer._caption.rows
     assert [row[0] for row in rows] == [1, 2, 4, 6, 8, 16]
     for p, mean, std in rows:
         law = ql.escape_law(ql.Task(p, 2), 10**6, 0.05)
         assert (mean, std) == (law.mean, law.std)
     assert list(explorer.means.get_ydata()) == [row[1] for row in rows]
+
+
+def test_where_time_is_short_the_picture_says_what_is_missing(explorer, monkeypatch):
+    module = sys.modules[Overparameterization.__module__]
+    monkeypatch.setattr(module.controls, "a_second", lambda: time.process_time() - 1.0)
+    alt = move(explorer, eta=0.045)
+    missing = "laws at 1 of 5 p, late losses of 0 of 5 other p: no compiled loops here"
+    drawn = re.search(rf"Drawn are its late loss to α = ([\d.]+), {missing}\.$", alt)
+    assert explorer._view.summary.endswith(drawn[0])
+    curve = explorer.this[explorer.middle].get_xdata()
+    assert max(curve, default=0.0) <= float(drawn[1]) * 1.01
+    assert len(explorer.means.get_xdata()) == 1
+    assert not any(len(line.get_xdata()) for line in explorer.others[explorer.middle].values())
 
 
 @pytest.mark.parametrize(

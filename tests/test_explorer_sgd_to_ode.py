@@ -202,3 +202,12 @@ def test_the_code_gives_the_curves(explorer, values):
         assert explorer.here.get_ydata()[0] == pytest.approx(found["distance"], rel=1e-7)
     else:
         assert not np.isfinite(explorer.here.get_ydata()[0])
+
+
+def test_where_time_is_short_the_picture_says_what_is_missing(explorer, monkeypatch):
+    assert "Distances" not in move(explorer)
+    monkeypatch.setattr(module.controls, "a_second", lambda: 0.0)
+    alt = move(explorer, overlap="Q₁₁")
+    assert alt.endswith(" Distances at 0 of 5 N: no compiled loops here.")
+    assert alt.endswith(explorer._view.summary)
+    assert len(explorer.dots.get_xdata()) == len(explorer.law.get_xdata()) == 0

@@ -48,13 +48,9 @@ class Together(Record):
     ----------
     method
         How the runs are drawn.
-    asked
-        How many were asked for.
     active
         Whether there is something left to do.
     """
-
-    asked = 0
 
     def __init__(
         self,

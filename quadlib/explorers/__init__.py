@@ -1,5 +1,7 @@
 """One explorer a notebook: sliders, the dynamics and the drawing together."""
 
+import gc
+
 from quadlib.explorers.beyond import Beyond as beyond
 from quadlib.explorers.escape import Escape as escape
 from quadlib.explorers.implicit_bias import ImplicitBias as implicit_bias
@@ -17,3 +19,7 @@ __all__ = [
     "sgd_to_ode",
     "tour",
 ]
+
+# What is loaded by now stays; to look through it for garbage would hold up a move by 20 to 60 ms
+gc.collect()
+gc.freeze()

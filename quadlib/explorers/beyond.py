@@ -89,7 +89,7 @@ class Beyond(Explorer):
         task, eta, N, end = _setting(values)
         more: Any = dict(eta=eta, alpha=points, N=N, method=method(N, end))
         sgd = begun(task, _RUNS, (values["seed"], 1), start, **more)
-        yield from followed(sgd, partial(self.show, task, sgd, caption))
+        yield from followed(sgd, controls.a_second(), partial(self.show, task, sgd, caption))
 
     def show(self, task: Task, sgd: Together, caption: Caption) -> Caption:
         """Draw these runs, and say where they end."""
@@ -97,7 +97,7 @@ class Beyond(Explorer):
         self.sgd.set_data(*curves(sgd, losses))
         self.noisy.set_data(*curves(sgd, parts.reshape(-1, len(sgd.alpha))))
         last = losses[np.isfinite(losses[:, -1]), -1]
-        words = f"{len(losses)} runs of SGD ({how(sgd)}) from the same start"
+        words = f"{len(losses)} runs of SGD ({how(sgd, _RUNS)}) from the same start"
         words += f" end at a loss {controls.span(last)}" if len(last) else ""
         if diverged := int(sgd.diverged.sum()):
             words += f"{', but' if len(last) else ':'} {diverged} of them diverge"

@@ -10,7 +10,7 @@ from quadlib.dynamics.compiled import if_compiled
 from quadlib.dynamics.ode import integrate_in_pieces
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.runs import begun, level_of, method
+from quadlib.explorers.runs import begun, drawn, level_of, method
 from quadlib.notation import number
 from quadlib.plateau import Plateau, critical_learning_rate
 from quadlib.shapes import Array
@@ -78,15 +78,15 @@ def chosen(values: dict[str, Any]) -> Setting:
     task, N, eta = Task(values["p"], values["p_star"]), round(10 ** values["log_N"]), values["eta"]
     p, k = task.p, task.p_star
     level = level_of(task, eta)
-    drawn = random_overlaps(task, N, values["seed"])
+    first = random_overlaps(task, N, values["seed"])
     # Turn the units so that the first teacher is seen by the first unit alone, then by `angle`
-    M = np.linalg.qr(drawn.M, mode="complete")[1]
+    M = np.linalg.qr(first.M, mode="complete")[1]
     scale = float(np.sign(M[0, 0]) * values["size"] * math.sqrt(p * k / N) / np.linalg.norm(M))
     c, s = (round(f(math.radians(values["angle"])), 15) for f in (math.cos, math.sin))
     turn = np.array([[c, -s], [s, c]])[:p, :p]
     M = scale * M
     M[:2] = turn @ M[:2]
-    start = Overlaps(drawn.Q - drawn.M @ drawn.M.T + M @ M.T, M)
+    start = Overlaps(first.Q - first.M @ first.M.T + M @ M.T, M)
     rate = level.escape_rate if level and level.escape_rate > 0 else 4 * eta / k
     end = (max(math.log(N) / 2 - math.log(values["size"]), 0.0) + 5) / rate
     end = controls.round_up(min(end, 200 / eta))
@@ -106,13 +106,14 @@ def sgd(setting: Setting) -> Together:
     return begun(setting.task, RUNS, (setting.seed, 1), setting.start, **more)
 
 
-def script(setting: Setting, drawn: int) -> str:
+def script(setting: Setting, points: int) -> str:
     """Return the calls that give flow, ODE, of which so many points are drawn, and runs of SGD."""
     task, eta, N, seed = setting.task, setting.eta, setting.N, setting.seed
-    runs = len(sgd(setting).state)
-    how = f'runs={runs}, seed=({seed}, 1), method="{method(N, setting.end)}", step={setting.step}'
+    way = method(N, setting.end)
+    runs = drawn(RUNS, task, N, eta, setting.end, way, setting.step)
+    how = f'runs={runs}, seed=({seed}, 1), method="{way}", step={setting.step}'
     turn = np.array2string(setting.turn, separator=", ", precision=17).replace("\n", "")
-    ends = f"((False, {POINTS}), (True, {drawn}))"
+    ends = f"((False, {POINTS}), (True, {points}))"
     return f"""import numpy as np
 import quadlib as ql
 task, alpha = ql.Task({task.p}, {task.p_star}), np.linspace(0, {setting.end}, {POINTS})

@@ -1,10 +1,13 @@
 """What explorers share: controls of one name and one range, round limits, and phrases."""
 
+import math
+import time
 from typing import Any
 
 import ipywidgets
 import numpy as np
 
+from quadlib.dynamics.compiled import if_compiled
 from quadlib.notation import number
 
 _ROUND = np.outer(10.0 ** np.arange(-2, 7), [1, 2, 3, 5]).ravel()
@@ -19,6 +22,16 @@ def span(values: Any) -> str:
     """Return what is said of the range of some numbers."""
     low, high = number(np.min(values)), number(np.max(values))
     return low if low == high else f"between {low} and {high}"
+
+
+def fewer(*less: str) -> str:
+    """Return what a picture says of all that is missing where nothing is compiled."""
+    return f"{', '.join(filter(None, less))}: no compiled loops here" if any(less) else ""
+
+
+def a_second() -> float:
+    """Return the time of the processor until which late pieces go on where nothing is compiled."""
+    return time.process_time() + if_compiled(math.inf, 1.1)
 
 
 def units(value: int = 4, largest: int = 16) -> Any:

@@ -101,7 +101,7 @@ class Escape(Explorer):
 
     def runs(self, now: Setting, caption: Caption) -> Pieces:
         """Add the law, then the runs, twice as many each time."""
-        law: EscapeLaw | None = None
+        end, law = controls.a_second(), None
         if now.leaves:
             try:
                 law = yield from escape_law_in_pieces(now.task, now.N, now.eta)
@@ -122,7 +122,7 @@ class Escape(Explorer):
         done, begun = 0, time.process_time()
         for more in _RUNS if law else _RUNS[:1]:  # a histogram needs the law's limits
             batch = now.runs(more, done)
-            yield from advance(batch)
+            yield from advance(batch, end)
             done += len(batch.state)
             yield partial(self.show_runs, now, batch, caption, law)
             # the next is as long as all before
@@ -154,7 +154,7 @@ class Escape(Explorer):
         self.sgd.set_data(*curves(first, first.loss))
         self.sgd_M.set_data(*curves(first, np.linalg.norm(first.M, axis=(2, 3))))
         escaped = np.concatenate([passages(part, now.half) for part in self.batches])
-        text = outcome(self.batches, escaped, law)
+        text = outcome(self.batches, _RUNS[0], escaped, law)
         if law:
             counts = np.histogram(escaped, self.edges)[0]
             width = self.edges[1] - self.edges[0]

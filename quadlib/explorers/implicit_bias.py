@@ -10,7 +10,7 @@ import numpy as np
 from quadlib.bias import blur_law_in_pieces, misalignment, polar_factor
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.bias_runs import POINTS, Setting, chosen, flow, script, sgd
+from quadlib.explorers.bias_runs import POINTS, RUNS, Setting, chosen, flow, script, sgd
 from quadlib.explorers.runs import as_far, curves, followed, how
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
@@ -111,7 +111,7 @@ class ImplicitBias(Explorer):
 
     def rest(self, setting: Setting, side: float, caption: Caption, noise: bool) -> Pieces:
         """Add gradient flow; with noise the predicted mean, then runs of SGD from this start."""
-        run = yield from flow(setting)
+        end, run = controls.a_second(), (yield from flow(setting))
         turned, law = _turned(setting, run.M), math.nan
         if setting.solvable:
             caption = caption._replace(alt=f"{caption.alt} Gradient flow: {_size(turned[-1], 2)}.")
@@ -132,7 +132,7 @@ class ImplicitBias(Explorer):
             if law > _SMALLEST:
                 yield partial(self.law.set_data, [0.0, setting.end], [law, law])
         runs = sgd(setting)
-        yield from followed(runs, partial(self.show, setting, runs, side, law, caption))
+        yield from followed(runs, end, partial(self.show, setting, runs, side, law, caption))
 
     def show(
         self, setting: Setting, runs: Together, side: float, law: float, caption: Caption
@@ -146,7 +146,7 @@ class ImplicitBias(Explorer):
         self.paths.set_data(*joined(np.where(drawn, x, np.nan), np.where(drawn, y, np.nan)))
         last = np.maximum(runs.recorded - 1, 0)
         self.ends.set_data(*(part[np.arange(len(part)), last] for part in (x, y)))
-        words = f"{len(last)} runs of SGD ({how(runs)}) from this start"
+        words = f"{len(last)} runs of SGD ({how(runs, RUNS)}) from this start"
         whole = np.nan_to_num(turned[runs.recorded == POINTS])  # rounding is nothing
         if len(whole) and setting.solvable:
             mean, end = whole.mean(0), whole[:, -1]

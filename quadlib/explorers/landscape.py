@@ -194,4 +194,5 @@ def _empirical(p: int, p_star: int, i: int, ratio: float) -> Generator[None, Non
     if len(_KNOWN) == 256:
         _KNOWN.clear()
     _KNOWN[key] = np.linalg.eigvalsh(np.hstack(columns))
+    yield None
     return _KNOWN[key]

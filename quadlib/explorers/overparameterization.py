@@ -1,68 +1,27 @@
 """More units than teacher units: one loss curve a p, their late times, and when they escape."""
 
 import math
-from collections.abc import Generator
+import time
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import numpy as np
 
-from quadlib.checks import Constraint
-from quadlib.dynamics.compiled import if_compiled
-from quadlib.dynamics.ode import integrate_in_pieces
 from quadlib.dynamics.progress import to_the_end
-from quadlib.escape import escape_law_in_pieces
-from quadlib.explorers import controls
+from quadlib.explorers import controls, many_p
+from quadlib.explorers.many_p import LARGEST, POINTS, N, Setting
 from quadlib.late_time import LateTimeLaw, late_time_law
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
 from quadlib.plateau import NoPlateauError, critical_learning_rate, plateau
 from quadlib.plotting import PALETTE, p_color, p_style
 from quadlib.shapes import Array
-from quadlib.state import Overlaps, random_overlaps
-from quadlib.task import Task
-from quadlib.trajectory import DivergenceError, Trajectory
+from quadlib.trajectory import RunInterrupted, Trajectory
 
-_N, _LARGEST, _POINTS = 10**6, 16, 121
-_SEED = 25  # its ODE escapes near the mean of the law at every p
 _OTHERS = (1, 2, 4, 8, 16)
 _LATE, _HIGH = (1e-9, 10.0), 1.8
 _COLUMNS = ("units p", "mean escape time by the law", "its standard deviation")
-_KNOWN: dict[Any, Any] = {}  # runs and laws
-
-
-class _Setting(NamedTuple):
-    p: int
-    p_star: int
-    eta: float
-    constraint: Constraint
-
-    @property
-    def task(self) -> Task:
-        return Task(self.p, self.p_star)
-
-    @property
-    def start(self) -> Overlaps:
-        """The first p of many random units: more units, the others unchanged."""
-        full = random_overlaps(Task(_LARGEST, self.p_star), _N, _SEED, constraint=self.constraint)
-        return Overlaps(full.Q[: self.p, : self.p], full.M[: self.p])
-
-    @property
-    def end(self) -> float:
-        """When typical networks have escaped, rounded up; the same for every p."""
-        return controls.round_up(3.5 * self.p_star / self.eta)
-
-    @property
-    def late(self) -> Array:
-        """From before the escape on, whole decades: their axis seldom changes."""
-        first = math.floor(math.log10(self.end)) - 1
-        return np.geomspace(10.0**first, 10.0 ** (first + 4), _POINTS)
-
-    @property
-    def settles(self) -> bool:
-        """Whether solutions attract; else the ODE may go up and down for ever, for minutes."""
-        return self.eta < critical_learning_rate(Task(self.p_star, self.p_star))
 
 
 class Overparameterization(Explorer):
@@ -90,7 +49,7 @@ class Overparameterization(Explorer):
         (self.means,) = self.right.plot([], [], "_", color=PALETTE["law"], ms=9, mew=1.5)
         self.means.set_label("law: mean ± std")
         (self.here,) = self.right.plot([], [], "o", color=PALETTE["ode"], ms=7, label="ODE, this p")
-        self.right.set(xlabel="units p", xscale="log", ylabel=f"escape time α, N = {number(_N)}")
+        self.right.set(xlabel="units p", xscale="log", ylabel=f"escape time α, N = {number(N)}")
         self.right.set_xticks(_OTHERS, [str(p) for p in _OTHERS])
         self.right.minorticks_off()
         lines = [*self.this.values(), *(line for o in self.others.values() for line in o.values())]
@@ -99,9 +58,9 @@ class Overparameterization(Explorer):
         self.live.legend(self.middle, handles=[*self.others[self.middle].values(), self.law],
                          ncols=6, handlelength=1.0, columnspacing=0.7)  # fmt: skip
         self.live.legend(self.right)
-        self.family: _Setting | None = None
+        self.family: Setting | None = None
         return {
-            "p": controls.units(4, _LARGEST),
+            "p": controls.units(4, LARGEST),
             "p_star": controls.teachers(),
             "eta": controls.learning_rate(),
             "constraint": controls.constraint(),
@@ -109,10 +68,8 @@ class Overparameterization(Explorer):
 
     def draw(self, values: dict[str, Any]) -> Caption:
         """Draw this p on its way to the escape at once; the rest follows."""
-        now = _Setting(**values)
-        if len(_KNOWN) > 150:
-            _KNOWN.clear()
-        run = to_the_end(_runs(now))
+        now = Setting(**values)
+        run = to_the_end(many_p.ode(now))
         level, warning = _judge(now, run)
         family = now._replace(p=0)
         if family != self.family:  # else what is there of other p is still right
@@ -134,7 +91,7 @@ class Overparameterization(Explorer):
         self.live.limits(self.middle, (now.late[0], now.late[-1]), _LATE)
         self.live.limits(self.right, (0.8, 20.0), (0.0, now.end))
         alt = f"{now.constraint.capitalize()} norms, p = {now.p}, p* = {now.p_star}, "
-        alt += f"η = {number(now.eta)}, N = {number(_N)}. "
+        alt += f"η = {number(now.eta)}, N = {number(N)}. "
         alt += f"The plateau is at loss {number(level)}. " * math.isfinite(level)
         last = f"has the loss {number(run.loss[-1])} at α = {number(run.alpha[-1])}"
         story = f"escapes at α = {number(escape)}" if math.isfinite(escape) else last
@@ -143,29 +100,52 @@ class Overparameterization(Explorer):
         self.later(self._rest(now, caption))
         return caption
 
-    def _rest(self, now: _Setting, caption: Caption) -> Pieces:
+    def _rest(self, now: Setting, caption: Caption) -> Pieces:
+        end = controls.a_second()
         for p, line in self.others[self.left].items():
-            other = yield from _runs(now._replace(p=p))
+            other = yield from many_p.ode(now._replace(p=p))
             yield partial(
                 line.set_data, other.alpha, np.where(other.loss < _HIGH, other.loss, np.nan)
             )
+        less, late = "", 0 if now.settles else len(_OTHERS)
         if now.settles:
-            run = yield from _runs(now, late=True)
+            try:
+                run = yield from many_p.ode(now, True, end - 0.7)
+            except RunInterrupted as cut:
+                run = cut.trajectory
+                less = f"its late loss to α = {number(max(run.alpha, default=0.0))}"
             caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
             yield partial(self._show_law, now, run, caption)
-            for p, line in self.others[self.middle].items():
-                late = yield from _runs(now._replace(p=p), late=True)
-                yield partial(line.set_data, *_shown(late))
         caption = caption._replace(columns=_COLUMNS)
-        for p in sorted({*if_compiled(_OTHERS, _OTHERS[:1]), now.p}):
-            if (found := (yield from _escape(now._replace(p=p)))) is not None:
-                caption = caption._replace(rows=(*caption.rows, (p, *found)))
+        laws, every = 0, sorted({*_OTHERS, now.p}, key=lambda p: p != now.p)
+        rows: list[tuple[int, float, float]] = []
+        for p in every:
+            if laws and time.process_time() > end - 0.6:
+                break
+            laws += 1
+            if (found := (yield from many_p.law(now._replace(p=p)))) is not None:
+                rows.append((p, *found))
+                caption = caption._replace(rows=sorted(rows))
                 if p == now.p:
                     words = f" SGD escapes at α = {' ± '.join(map(number, found))}, by the law."
                     more = dict(alt=caption.alt + words, summary=caption.summary + words)
                     caption = caption._replace(**more)
                 yield partial(self._show_escapes, caption)
             yield None
+        with suppress(RunInterrupted):
+            for p, line in self.others[self.middle].items() if now.settles else ():
+                other = yield from many_p.ode(now._replace(p=p), True, end)
+                late += 1
+                yield partial(line.set_data, *_shown(other))
+        less = controls.fewer(
+            less,
+            f"laws at {laws} of {len(every)} p" * (laws < len(every)),
+            f"late losses of {late} of {len(_OTHERS)} other p" * (late < len(_OTHERS)),
+        )
+        if less:
+            words = f" Drawn are {less}."
+            more = dict(alt=caption.alt + words, summary=caption.summary + words)
+            yield partial(caption._replace, **more)
 
     def _show_escapes(self, caption: Caption) -> Caption:
         p, mean, std = np.array(caption.rows, dtype=float).T
@@ -173,33 +153,14 @@ class Overparameterization(Explorer):
         self.bars.set_segments(np.stack([[p, mean - std], [p, mean + std]]).transpose(2, 0, 1))
         return caption
 
-    def _show_law(self, now: _Setting, run: Trajectory, caption: Caption) -> Caption:
+    def _show_law(self, now: Setting, run: Trajectory, caption: Caption) -> Caption:
         self.this[self.middle].set_data(*_shown(run))
         self.law.set_data(*_law_curve(now, run))
         return caption
 
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls that give the curves of this p, and the laws."""
-        now = _Setting(**values)
-        to_the_end(_escape(now))
-        kinds = (False, True) if now.settles else (False,)
-        cuts = [*(len(to_the_end(_runs(now, late)).alpha) for late in kinds), 0][:2]
-        early, late = (f"[:{cut}]" if cut < _POINTS else "" for cut in cuts)
-        norms = f'constraint="{now.constraint}"'
-        lines = [
-            "import numpy as np",
-            "import quadlib as ql",
-            f"task, how = ql.Task({now.p}, {now.p_star}), dict(eta={now.eta}, {norms})",
-            f"many = ql.Task({_LARGEST}, {now.p_star})",
-            f"full = ql.random_overlaps(many, {_N}, {_SEED}, {norms})",
-            f"start = ql.Overlaps(full.Q[:{now.p}, :{now.p}], full.M[:{now.p}])",
-            f"alpha, times = np.linspace(0, {now.end}, {_POINTS}){early}, "
-            f"np.geomspace({now.late[0]:g}, {now.late[-1]:g}, {_POINTS}){late}",
-            "ode = ql.integrate(task, start, alpha=alpha, rtol=1e-5, **how)",
-            "late = ql.integrate(task, start, alpha=times, rtol=1e-6, **how)" * (cuts[1] > 0),
-            f"law = ql.escape_law(task, {_N}, **how)" * bool(_KNOWN.get(now)),
-        ]
-        return "\n".join(filter(None, lines))
+        return many_p.script(Setting(**values))
 
 
 def _shown(run: Trajectory) -> tuple[Array, Array]:
@@ -209,39 +170,14 @@ def _shown(run: Trajectory) -> tuple[Array, Array]:
     return run.alpha[shown], run.loss[shown]
 
 
-def _runs(setting: _Setting, late: bool = False) -> Generator[None, None, Trajectory]:
-    """Follow the ODE through the escape, or from there on, as far as it goes, in slices."""
-    if (setting, late) not in _KNOWN:
-        task, start, eta = setting.task, setting.start, setting.eta
-        alpha = setting.late if late else np.linspace(0, setting.end, _POINTS)
-        how: Any = dict(constraint=setting.constraint, gradient_noise=True)
-        how |= dict(rtol=1e-6 if late else 1e-5)
-        try:
-            _KNOWN[setting, late] = yield from integrate_in_pieces(task, start, eta, alpha, **how)
-        except DivergenceError as error:
-            _KNOWN[setting, late] = error.trajectory
-    return cast(Trajectory, _KNOWN[setting, late])
-
-
-def _escape(setting: _Setting) -> Generator[None, None, tuple[float, float] | None]:
-    """Mean and standard deviation of the escape time, or None where SGD does not escape."""
-    if setting not in _KNOWN:
-        found, how = None, (setting.task, _N, setting.eta, setting.constraint)
-        with suppress(ValueError):
-            law = yield from escape_law_in_pieces(*how)
-            found = law.mean, law.std
-        _KNOWN[setting] = found
-    return cast(tuple[float, float] | None, _KNOWN[setting])
-
-
-def _judge(now: _Setting, run: Trajectory) -> tuple[float, str]:
+def _judge(now: Setting, run: Trajectory) -> tuple[float, str]:
     """Level of the plateau, NaN without one, and a sentence if the story is spoilt."""
     level, story = math.nan, "no plateau exists"
     with suppress(NoPlateauError):
         top = plateau(now.task, now.eta, now.constraint)
         level = top.loss
         story = "" if top.escape_rate > 0 else "on the plateau M shrinks, nothing escapes"
-    if len(run.alpha) < _POINTS:
+    if len(run.alpha) < POINTS:
         story = "the ODE diverges"
     if story:
         return level, f"The learning rate η is too large: {story}. Lower it."
@@ -252,14 +188,14 @@ def _judge(now: _Setting, run: Trajectory) -> tuple[float, str]:
     return level, f"The learning rate η is {what}: solutions repel. Lower it." * (not now.settles)
 
 
-def _late_law(now: _Setting) -> LateTimeLaw | None:
+def _late_law(now: Setting) -> LateTimeLaw | None:
     with suppress(ValueError):
         law = late_time_law(now.task, now.eta, now.constraint)
         return law if law.kind != "floor" else None
     return None
 
 
-def _law_curve(now: _Setting, run: Trajectory) -> tuple[Array, Array]:
+def _law_curve(now: Setting, run: Trajectory) -> tuple[Array, Array]:
     """C/α², or the exponential through the point at which the loss is 1e-3; inside the picture."""
     law, small, x = _late_law(now), np.flatnonzero(run.loss < 1e-3), run.alpha
     if law is None or len(small) == 0:
@@ -273,7 +209,7 @@ def _law_curve(now: _Setting, run: Trajectory) -> tuple[Array, Array]:
     return x[inside], y[inside]
 
 
-def _words(now: _Setting, run: Trajectory) -> str:
+def _words(now: Setting, run: Trajectory) -> str:
     if len(run.alpha) == 0:
         return "Then nothing is left of it."
     end = f"at α = {number(run.alpha[-1])} the loss is {number(run.loss[-1])}."

@@ -91,6 +91,10 @@ class Setting(NamedTuple):
         more["method"] = method(self.N, self.end)
         return begun(self.task, count, self.seed, first=first, **more)
 
+    def drawn(self, runs: int) -> int:
+        """Return how many of these runs are drawn."""
+        return drawn(runs, self.task, self.N, self.eta, self.end, method(self.N, self.end))
+
     def calls(self, ode: Trajectory, runs: int) -> list[str]:
         """Return the library calls behind the ODE, the plateau and this many runs."""
         task, N, norms = self.task, self.N, ""
@@ -153,23 +157,25 @@ def method(N: int, end: float) -> Any:
 
 
 def drawn(
-    runs: int, task: Task, N: int, eta: float, end: float, method: str, step: float | None
+    runs: int, task: Task, N: int, eta: float, end: float, method: str, step: float | None = None
 ) -> int:
-    """Return how many of these runs there are: where nothing is compiled, those of a second."""
+    """Return how many of these runs there are: half a second of them if nothing is compiled."""
     each, together = 2e-6 + 1.5e-7 * (task.p + task.p_star) ** 2, 3e-4  # seconds a step
     steps = end / (step or 0.0125 / eta)
     if method == "overlaps":
         steps, each, together = N * end, 2e-6, 5e-5
-    few = int(np.clip((0.6 / steps - together) / each, min(runs, 6), runs))
+    few = int(np.clip((0.45 / steps - together) / each, min(runs, 6), runs))
     return if_compiled(runs, few)
 
 
-def how(runs: Together) -> str:
+def how(runs: Together, asked: int) -> str:
     """Return what a picture says of how runs are drawn, and of what is missing."""
     way = "sample by sample" if runs.method == "overlaps" else "by the diffusion"
-    less = [f"{len(runs.state)} of {runs.asked} drawn"] * (len(runs.state) < runs.asked)
-    less += [f"to α = {number(max(runs.done))}"] * if_compiled(False, runs.active)
-    return f"{way}; {', '.join(less)}: no compiled loops here" if less else way
+    less = controls.fewer(
+        f"{len(runs.state)} of {asked} drawn" * (len(runs.state) < asked),
+        f"to α = {number(max(runs.done))}" * if_compiled(False, runs.active),
+    )
+    return f"{way}; {less}" if less else way
 
 
 def begun(
@@ -183,22 +189,19 @@ def begun(
     def begin(rng: np.random.Generator) -> Overlaps:
         return start or random_overlaps(task, more["N"], rng, constraint=norms)
 
-    together = Together(task, begin, [np.random.default_rng(s) for s in seeds], **more)
-    together.asked = runs
-    return together
+    return Together(task, begin, [np.random.default_rng(s) for s in seeds], **more)
 
 
-def advance(runs: Together) -> Iterator[None]:
-    """Go on until all runs are done, a slice at a time; a second where nothing is compiled."""
-    end = time.process_time() + if_compiled(math.inf, 1.0)
+def advance(runs: Together, end: float) -> Iterator[None]:
+    """Go on until all runs are done, or until `end`, a slice at a time."""
     while runs.advance(_SLICE) and time.process_time() < end:
         yield None
 
 
-def followed(runs: Together, show: Callable[[], Caption]) -> Pieces:
-    """Go on until all runs are done; show them about ten times a second, and at the end."""
+def followed(runs: Together, end: float, show: Callable[[], Caption]) -> Pieces:
+    """Go on as `advance`; show the runs about ten times a second, and at the end."""
     shown = time.monotonic()
-    for _ in advance(runs):
+    for _ in advance(runs, end):
         if time.monotonic() - shown > 0.1:
             yield show
             shown = time.monotonic()
@@ -212,10 +215,11 @@ def curves(runs: Together, values: Array) -> tuple[Array, Array]:
     return joined([runs.alpha] * len(seen), seen)
 
 
-def outcome(runs: Sequence[Together], escaped: Array, law: EscapeLaw | None) -> str:
+def outcome(runs: Sequence[Together], asked: int, escaped: Array, law: EscapeLaw | None) -> str:
     """Return how many of these runs escape, when, what the law says, and how many diverge."""
     diverged = sum(int(part.diverged.sum()) for part in runs)
-    text = f"{len(escaped)} of {sum(len(part.loss) for part in runs)} SGD runs ({how(runs[0])}) "
+    text = f"{len(escaped)} of {sum(len(part.loss) for part in runs)} SGD runs "
+    text += f"({how(runs[0], asked)}) "
     text += "escape" if len(escaped) or diverged else "lose half of the plateau's loss"
     if len(escaped):
         text += f" at α = {number(escaped.mean())}"

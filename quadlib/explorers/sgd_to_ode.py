@@ -1,6 +1,7 @@
 """One overlap along SGD runs and along the ODE, and how their distance falls with N."""
 
 import math
+import time
 from collections.abc import Generator
 from functools import partial
 from typing import Any, NamedTuple
@@ -142,10 +143,10 @@ class SgdToOde(Explorer):
         return caption
 
     def _distances(self, case: _Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
-        name = _NAMES[noise]
-        ode, sgd = case.ode(N, noise), (yield from self._runs(case, N))
+        end, name, ode = controls.a_second(), _NAMES[noise], case.ode(N, noise)
+        sgd = yield from self._runs(case, N)
         mean, lost = _distance(sgd, ode, what), int(sgd.diverged.sum())
-        text = f"{_RUNS} SGD runs at N = {number(N)} ({runs.how(sgd)}) "
+        text = f"{_RUNS} SGD runs at N = {number(N)} ({runs.how(sgd, _RUNS)}) "
         if lost:
             text = f"{lost} of the {text}diverge."
         elif math.isinf(mean):
@@ -163,13 +164,20 @@ class SgdToOde(Explorer):
 
         yield grey
         found: dict[int, float] = {}
+        done = 0
         for size in if_compiled(_SIZES, _FEWER):
-            sgd = yield from self._runs(case, size)
+            if time.process_time() > end - 0.1:
+                break
+            sgd, done = (yield from self._runs(case, size)), done + 1
             miss = _distance(sgd, case.ode(size, noise), what)
             if math.isfinite(miss):
                 found[size] = miss
-                yield partial(self.dots.set_data, list(found), list(found.values()))
+            yield partial(self.dots.set_data, list(found), list(found.values()))
+        if done < len(_SIZES):
+            less = f" {controls.fewer(f'Distances at {done} of {len(_SIZES)} N')}."
+            caption = caption._replace(alt=caption.alt + less, summary=caption.summary + less)
         if len(found) < 2:
+            yield lambda: caption
             return
         sizes, distances = list(found), list(found.values())
         gap = _distance(case.ode(N, False), case.ode(N, True), what)
@@ -199,7 +207,7 @@ class SgdToOde(Explorer):
         key = (case.key, N)
         if key not in self.known:
             made = case.runs(N)
-            yield from runs.advance(made)
+            yield from runs.advance(made, controls.a_second())
             self.known[key] = made
             if len(self.known) > 60:
                 del self.known[next(iter(self.known))]

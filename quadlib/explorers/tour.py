@@ -85,7 +85,7 @@ class Tour(Explorer):
 
     def runs(self, now: Setting, number_of: int, caption: Caption, escape: float) -> Pieces:
         """Add the law of the escape time, then the runs, about ten times a second."""
-        law: EscapeLaw | None = None
+        end, law = controls.a_second(), None
         # For p < p* half of the loss may not be lost from every start: then there is no law
         with suppress(ValueError):
             if math.isfinite(escape):
@@ -95,7 +95,7 @@ class Tour(Explorer):
                 caption = caption._replace(warning=caption.warning or doubts(law))
                 yield partial(self.law.set_data, x, [now.half] * 2)
         sgd = now.runs(number_of)
-        yield from followed(sgd, partial(self.show, now, sgd, caption, law, escape))
+        yield from followed(sgd, end, partial(self.show, now, sgd, caption, law, escape))
 
     def show(
         self, now: Setting, sgd: Together, caption: Caption, law: EscapeLaw | None, ode: float
@@ -104,7 +104,7 @@ class Tour(Explorer):
         self.sgd.set_data(*curves(sgd, sgd.loss))
         escaped = passages(sgd, now.half)
         self.escapes.set_data(escaped, np.full(len(escaped), now.half))
-        text = outcome([sgd], escaped, law)
+        text = outcome([sgd], self.controls["runs"].value, escaped, law)
         summary = f"{text}; the ODE at {number(ode)}." if math.isfinite(ode) else f"{text}."
         late = ode - escaped if len(escaped) > 1 else np.zeros(1)
         if math.inf > late.mean() > 2 * late.std() / math.sqrt(len(late)):
@@ -118,7 +118,7 @@ class Tour(Explorer):
         """Return the calls for the ODE, its plateau, the law of escape and the runs."""
         now = setting(values)
         ode = now.ode()
-        lines = now.calls(ode, len(now.runs(values["runs"]).state))
+        lines = now.calls(ode, now.drawn(values["runs"]))
         if math.isfinite(first_passage(ode.alpha, ode.loss, now.half)):
             lines.append(f'law = ql.escape_law(task, N, eta, "{now.constraint}")')
         return "\n".join(lines)

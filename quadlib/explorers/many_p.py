@@ -1,0 +1,121 @@
+"""The ODE of networks of many p, before and after the escape, and the law of their escape."""
+
+import math
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from quadlib.checks import Constraint
+from quadlib.dynamics.ode import integrate_in_pieces
+from quadlib.dynamics.progress import to_the_end
+from quadlib.escape import escape_law_in_pieces
+from quadlib.explorers import controls
+from quadlib.plateau import critical_learning_rate
+from quadlib.shapes import Array
+from quadlib.state import Overlaps, random_overlaps
+from quadlib.task import Task
+from quadlib.trajectory import DivergenceError, Trajectory
+
+N, LARGEST, POINTS = 10**6, 16, 121
+_SEED = 25  # its ODE escapes near the mean of the law at every p
+_KNOWN: dict[Any, Any] = {}  # runs and laws
+
+
+class Setting(NamedTuple):
+    """What the controls ask for."""
+
+    p: int
+    p_star: int
+    eta: float
+    constraint: Constraint
+
+    @property
+    def task(self) -> Task:
+        """Teacher units of one length."""
+        return Task(self.p, self.p_star)
+
+    @property
+    def start(self) -> Overlaps:
+        """The first p of many random units: more units, the others unchanged."""
+        full = random_overlaps(Task(LARGEST, self.p_star), N, _SEED, constraint=self.constraint)
+        return Overlaps(full.Q[: self.p, : self.p], full.M[: self.p])
+
+    @property
+    def end(self) -> float:
+        """When typical networks have escaped, rounded up; the same for every p."""
+        return controls.round_up(3.5 * self.p_star / self.eta)
+
+    @property
+    def late(self) -> Array:
+        """From before the escape on, whole decades: their axis seldom changes."""
+        first = math.floor(math.log10(self.end)) - 1
+        return np.geomspace(10.0**first, 10.0 ** (first + 4), POINTS)
+
+    @property
+    def settles(self) -> bool:
+        """Whether solutions attract; else the ODE may go up and down for ever, for minutes."""
+        return self.eta < critical_learning_rate(Task(self.p_star, self.p_star))
+
+
+def ode(
+    setting: Setting, late: bool = False, end: float = math.inf
+) -> Generator[None, None, Trajectory]:
+    """Follow the ODE through the escape, or from there on, as far as it goes, in slices.
+
+    RunInterrupted if that is not done at `end`.
+    """
+    if (setting, late) not in _KNOWN:
+        if len(_KNOWN) > 150:
+            _KNOWN.clear()
+        task, start, eta = setting.task, setting.start, setting.eta
+        alpha = setting.late if late else np.linspace(0, setting.end, POINTS)
+        how: Any = dict(constraint=setting.constraint, gradient_noise=True)
+        how |= dict(rtol=1e-6 if late else 1e-5)
+        pieces = integrate_in_pieces(task, start, eta, alpha, **how)
+        try:
+            while True:
+                yield next(pieces)
+                if time.process_time() > end:
+                    pieces.throw(KeyboardInterrupt)  # it raises what holds the run so far
+        except StopIteration as whole:
+            _KNOWN[setting, late] = whole.value
+        except DivergenceError as error:
+            _KNOWN[setting, late] = error.trajectory
+    return cast(Trajectory, _KNOWN[setting, late])
+
+
+def law(setting: Setting) -> Generator[None, None, tuple[float, float] | None]:
+    """Mean and standard deviation of the escape time, or None where SGD does not escape."""
+    if setting not in _KNOWN:
+        found, how = None, (setting.task, N, setting.eta, setting.constraint)
+        with suppress(ValueError):
+            whole = yield from escape_law_in_pieces(*how)
+            found = whole.mean, whole.std
+        _KNOWN[setting] = found
+    return cast(tuple[float, float] | None, _KNOWN[setting])
+
+
+def script(now: Setting) -> str:
+    """Return the calls that give the curves of this p, and its law."""
+    to_the_end(law(now))
+    kinds = (False, True) if now.settles else (False,)
+    cuts = [*(len(to_the_end(ode(now, late)).alpha) for late in kinds), 0][:2]
+    early, late = (f"[:{cut}]" if cut < POINTS else "" for cut in cuts)
+    norms = f'constraint="{now.constraint}"'
+    lines = [
+        "import numpy as np",
+        "import quadlib as ql",
+        f"task, how = ql.Task({now.p}, {now.p_star}), dict(eta={now.eta}, {norms})",
+        f"many = ql.Task({LARGEST}, {now.p_star})",
+        f"full = ql.random_overlaps(many, {N}, {_SEED}, {norms})",
+        f"start = ql.Overlaps(full.Q[:{now.p}, :{now.p}], full.M[:{now.p}])",
+        f"alpha, times = np.linspace(0, {now.end}, {POINTS}){early}, "
+        f"np.geomspace({now.late[0]:g}, {now.late[-1]:g}, {POINTS}){late}",
+        "ode = ql.integrate(task, start, alpha=alpha, rtol=1e-5, **how)",
+        "late = ql.integrate(task, start, alpha=times, rtol=1e-6, **how)" * (cuts[1] > 0),
+        f"law = ql.escape_law(task, {N}, **how)" * bool(_KNOWN.get(now)),
+    ]
+    return "\n".join(filter(None, lines))
