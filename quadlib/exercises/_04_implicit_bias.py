@@ -24,8 +24,9 @@ EXERCISES = {
         _farther, "the direction of (J, J′) is random: when have J and J + √ε J′ two signs?",
         [(lambda: _farther(1.0), "the noise has the standard deviation √ε.")]),
     "04.3": Exercise(
-        lambda: "b", "it is small from start to end, but conserved relative to its size.",
-        [("a", "true of the noise, but gradient flow has none, and it chooses too.")]),
+        lambda: "b", "choose one of the three letters.",
+        [("a", "true of the noise, but gradient flow has none, and it chooses too."),
+         ("c", "it is small from start to end, but conserved relative to its size.")]),
     "04.4": Exercise(
         lambda: [15, 1], "rotations of n dimensions have n(n − 1)/2 parameters; which n?",
         [([15, 6], "these turn the units within what the solution spans, and move it.")]),
@@ -33,6 +34,6 @@ EXERCISES = {
         lambda: 8 * 0.05 / 6, "linearise in δ; on the plateau s + 2q/p = 0 and q = p/(p + 2).",
         [(0.2 / 6, "Q² contains δ twice."), (0.4 / 4, "q is not 1 on the plateau.")]),
     "04.6": Exercise(
-        lambda: "b", "compare columns: M[:, 0] and M[:, 1], divided by their norms.",
+        lambda: "b", "choose a letter; compare columns, M[:, 0] and M[:, 1], over their norms.",
         [("a", "look at the second column."), ("c", "these are the cosines of the polar factor.")]),
 }  # fmt: skip

@@ -20,6 +20,7 @@ EXERCISES = {
         lambda: 1.5 * 0.1**4 / 4**2, "what is added to b is ε² vᵀv/p with one unit vector v.",
         [(0.5e-4 / 16, "tr b² is missing."), (1e-4 / 16, "½ (tr b)² is missing.")]),
     "05.6": Exercise(
-        lambda: "b", "count the negative eigenvalues: the figure shows none.",
-        [("a", "along the manifold the loss stays zero, whatever the run does there.")]),
+        lambda: "b", "choose one of the three letters.",
+        [("a", "along the manifold the loss stays zero, whatever the run does there."),
+         ("c", "count the negative eigenvalues: the figure shows none.")]),
 }  # fmt: skip

@@ -22,7 +22,8 @@ EXERCISES = {
         lambda: 0.8 * critical_learning_rate(Task(2, 2)), "L = ν/2 + φL; for which φ is L = 3 ν/2?",
         [(0.125, "here the floor is half as high again."), (0.25, "there it diverges.")]),
     "06.4": Exercise(
-        lambda: "a", "the weights stay bounded below η_c.", [("b", "see the last plateau.")]),
+        lambda: "a", "choose one of the three letters.",
+        [("b", "see the last plateau."), ("c", "the weights stay bounded below η_c.")]),
     "06.5": Exercise(
         lambda: [critical_learning_rate(Task(p, 2)) for p in (2, 4, 8)],
         "take `learning_rates(ql.Task(p, 2)).critical`.",

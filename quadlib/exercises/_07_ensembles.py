@@ -30,8 +30,9 @@ EXERCISES = {
         lambda: 1 / (2 * 0.01**2), "the relative error of the standard deviation is 1/√(2n).",
         [(1e4, "1/√n is the error of the mean, in standard deviations.")]),
     "07.3": Exercise(
-        lambda: "b", "runs of one ensemble differ: each has numbers of its own, from the seed.",
-        [("a", "ten times better than the error bar, time and again?")]),
+        lambda: "b", "choose one of the three letters.",
+        [("a", "ten times better than the error bar, time and again?"),
+         ("c", "runs of one ensemble differ: each has numbers of its own, from the seed.")]),
     "07.4": Exercise(
         _spread, "|M|² is a chi-square variable with p p* degrees of freedom, times exp(2rα)/N.",
         [(lambda: 2 * _spread(), "ln|M|² grows at the rate 2r."),

@@ -166,15 +166,10 @@ class Escape(Explorer):
             text += f", {beside} of them beside the histogram" * bool(beside)
         return caption._replace(alt=f"{caption.alt} {text}.", summary=f"{text}.")
 
-    @property
-    def count(self) -> int:
-        """How many runs are shown."""
-        return sum(len(batch.loss) for batch in self.batches)
-
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls for the ODE, the law and the runs that are shown."""
         now = setting(values)
-        lines = now.calls(now.ode(), self.count)
+        lines = now.calls(now.ode(), sum(len(batch.loss) for batch in self.batches))
         if len(self.law.get_xdata()):  # type: ignore[arg-type]
             lines.append("law = ql.escape_law(task, N, eta)")
             lines.append("bare = ql.escape_law(task, N, eta, plateau_noise=False)")

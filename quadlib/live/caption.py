@@ -45,7 +45,7 @@ class Caption(NamedTuple):
             for row in self.rows[::step]
         )
         if step > 1:
-            more = f"every {step}th row; all of them: save, CSV"
+            more = f"one row in {step}; all of them: save, CSV"
             body += f'<tr><td colspan="{len(self.columns)}">{more}</td></tr>'
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

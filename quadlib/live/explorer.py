@@ -149,8 +149,9 @@ class Explorer(ipywidgets.VBox):
         self.update()
 
     def _values(self) -> dict[str, Any]:
-        clicks = self._clicks
-        return {name: getattr(w, "value", clicks[name]) for name, w in self.controls.items()}
+        read = {name: getattr(w, "value", self._clicks[name]) for name, w in self.controls.items()}
+        # a slider in the browser says 0.049999999999999996
+        return {name: float(f"{v:.12g}") if isinstance(v, float) else v for name, v in read.items()}
 
     def _draw_newest(self) -> None:
         request = self._drawn = self._newest
