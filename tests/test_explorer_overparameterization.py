@@ -90,13 +90,12 @@ def test_where_time_is_short_the_picture_says_what_is_missing(explorer, monkeypa
     module = sys.modules[Overparameterization.__module__]
     monkeypatch.setattr(module.controls, "a_second", lambda: time.process_time() - 1.0)
     alt = move(explorer, eta=0.045)
-    missing = "laws at 1 of 5 p, late losses of 0 of 5 other p: no compiled loops here"
-    drawn = re.search(rf"Drawn are its late loss to α = ([\d.]+), {missing}\.$", alt)
-    assert explorer._view.summary.endswith(drawn[0])
-    curve = explorer.this[explorer.middle].get_xdata()
-    assert max(curve, default=0.0) <= float(drawn[1]) * 1.01
+    words = " Drawn are laws at 1 of 5 p, late losses of 1 of 5 other p: no compiled loops here."
+    assert alt.endswith(words)
+    assert explorer._view.summary.endswith(words)
     assert len(explorer.means.get_xdata()) == 1
-    assert not any(len(line.get_xdata()) for line in explorer.others[explorer.middle].values())
+    late = explorer.others[explorer.middle].values()
+    assert sum(len(line.get_xdata()) > 0 for line in late) == 1
 
 
 @pytest.mark.parametrize(

@@ -159,9 +159,7 @@ class ImplicitBias(Explorer):
             words += " are drawn"
         if diverged := int(runs.diverged.sum()):
             words += f"; {diverged} of {len(last)} diverge"
-        return caption._replace(
-            alt=f"{caption.alt} {words}.", summary=f"{caption.summary} {words}."
-        )
+        return caption.and_so(f" {words}.")
 
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls that give flow and ODE, and the runs of SGD."""

@@ -1,7 +1,6 @@
 """The ODE of networks of many p, before and after the escape, and the law of their escape."""
 
 import math
-import time
 from collections.abc import Generator
 from contextlib import suppress
 from typing import Any, NamedTuple, cast
@@ -60,13 +59,8 @@ class Setting(NamedTuple):
         return self.eta < critical_learning_rate(Task(self.p_star, self.p_star))
 
 
-def ode(
-    setting: Setting, late: bool = False, end: float = math.inf
-) -> Generator[None, None, Trajectory]:
-    """Follow the ODE through the escape, or from there on, as far as it goes, in slices.
-
-    RunInterrupted if that is not done at `end`.
-    """
+def ode(setting: Setting, late: bool = False) -> Generator[None, None, Trajectory]:
+    """Follow the ODE through the escape, or from there on, as far as it goes, in slices."""
     if (setting, late) not in _KNOWN:
         if len(_KNOWN) > 150:
             _KNOWN.clear()
@@ -74,14 +68,8 @@ def ode(
         alpha = setting.late if late else np.linspace(0, setting.end, POINTS)
         how: Any = dict(constraint=setting.constraint, gradient_noise=True)
         how |= dict(rtol=1e-6 if late else 1e-5)
-        pieces = integrate_in_pieces(task, start, eta, alpha, **how)
         try:
-            while True:
-                yield next(pieces)
-                if time.process_time() > end:
-                    pieces.throw(KeyboardInterrupt)  # it raises what holds the run so far
-        except StopIteration as whole:
-            _KNOWN[setting, late] = whole.value
+            _KNOWN[setting, late] = yield from integrate_in_pieces(task, start, eta, alpha, **how)
         except DivergenceError as error:
             _KNOWN[setting, late] = error.trajectory
     return cast(Trajectory, _KNOWN[setting, late])

@@ -17,7 +17,7 @@ from quadlib.notation import number
 from quadlib.plateau import NoPlateauError, critical_learning_rate, plateau
 from quadlib.plotting import PALETTE, p_color, p_style
 from quadlib.shapes import Array
-from quadlib.trajectory import RunInterrupted, Trajectory
+from quadlib.trajectory import Trajectory
 
 _OTHERS = (1, 2, 4, 8, 16)
 _LATE, _HIGH = (1e-9, 10.0), 1.8
@@ -107,45 +107,37 @@ class Overparameterization(Explorer):
             yield partial(
                 line.set_data, other.alpha, np.where(other.loss < _HIGH, other.loss, np.nan)
             )
-        less, late = "", 0 if now.settles else len(_OTHERS)
         if now.settles:
-            try:
-                run = yield from many_p.ode(now, True, end - 0.7)
-            except RunInterrupted as cut:
-                run = cut.trajectory
-                less = f"its late loss to α = {number(max(run.alpha, default=0.0))}"
+            run = yield from many_p.ode(now, late=True)
             caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
             yield partial(self._show_law, now, run, caption)
-        caption = caption._replace(columns=_COLUMNS)
         laws, every = 0, sorted({*_OTHERS, now.p}, key=lambda p: p != now.p)
         rows: list[tuple[int, float, float]] = []
         for p in every:
-            if laws and time.process_time() > end - 0.6:
-                break
-            laws += 1
             if (found := (yield from many_p.law(now._replace(p=p)))) is not None:
                 rows.append((p, *found))
-                caption = caption._replace(rows=sorted(rows))
+                caption = caption._replace(columns=_COLUMNS, rows=sorted(rows))
                 if p == now.p:
                     words = f" SGD escapes at α = {' ± '.join(map(number, found))}, by the law."
-                    more = dict(alt=caption.alt + words, summary=caption.summary + words)
-                    caption = caption._replace(**more)
+                    caption = caption.and_so(words)
                 yield partial(self._show_escapes, caption)
             yield None
-        with suppress(RunInterrupted):
-            for p, line in self.others[self.middle].items() if now.settles else ():
-                other = yield from many_p.ode(now._replace(p=p), True, end)
-                late += 1
-                yield partial(line.set_data, *_shown(other))
+            laws += 1
+            if time.process_time() > end - 0.6:
+                break
+        late, others = 0, self.others[self.middle] if now.settles else {}
+        for p, line in others.items():
+            other = yield from many_p.ode(now._replace(p=p), late=True)
+            yield partial(line.set_data, *_shown(other))
+            late += 1
+            if time.process_time() > end - 0.3:
+                break
         less = controls.fewer(
-            less,
             f"laws at {laws} of {len(every)} p" * (laws < len(every)),
-            f"late losses of {late} of {len(_OTHERS)} other p" * (late < len(_OTHERS)),
+            f"late losses of {late} of {len(others)} other p" * (late < len(others)),
         )
         if less:
-            words = f" Drawn are {less}."
-            more = dict(alt=caption.alt + words, summary=caption.summary + words)
-            yield partial(caption._replace, **more)
+            yield partial(caption.and_so, f" Drawn are {less}.")
 
     def _show_escapes(self, caption: Caption) -> Caption:
         p, mean, std = np.array(caption.rows, dtype=float).T

@@ -174,8 +174,8 @@ class SgdToOde(Explorer):
                 found[size] = miss
             yield partial(self.dots.set_data, list(found), list(found.values()))
         if done < len(_SIZES):
-            less = f" {controls.fewer(f'Distances at {done} of {len(_SIZES)} N')}."
-            caption = caption._replace(alt=caption.alt + less, summary=caption.summary + less)
+            less = controls.fewer(f"Distances at {done} of {len(_SIZES)} N")
+            caption = caption.and_so(f" {less}.")
         if len(found) < 2:
             yield lambda: caption
             return
@@ -196,9 +196,7 @@ class SgdToOde(Explorer):
             near = min(law[-1], *distances, gap if gap > 0 else 1.0)
             low = 10.0 ** (3 * math.floor(math.log10(near) / 3))
             self.live.limits(self.right, _SPAN, (low, 10.0))
-            return caption._replace(
-                alt=caption.alt + text, rows=[*caption.rows, *rows], summary=caption.summary + text
-            )
+            return caption.and_so(text)._replace(rows=[*caption.rows, *rows])
 
         yield lines
 

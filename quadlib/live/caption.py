@@ -36,6 +36,10 @@ class Caption(NamedTuple):
         """The warning and the one short sentence."""
         return " ".join(filter(None, (self.warning, self.summary or self.alt)))
 
+    def and_so(self, words: str) -> "Caption":
+        """Return a caption that says more, in full and in short."""
+        return self._replace(alt=self.alt + words, summary=self.summary + words)
+
     def table(self) -> str:
         """Return at most 25 rows of the numbers as an HTML table."""
         step = -(-len(self.rows) // _SHOWN) or 1
