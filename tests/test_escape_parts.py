@@ -139,6 +139,7 @@ def test_on_the_plateau_growth_and_noise_have_a_closed_form(
     np.testing.assert_allclose(v, expected, rtol=1e-7)
     # of what shrinks from the start on there is nothing to add
     assert effective_variance(task, eta, constraint)[0] == pytest.approx(1.0, abs=1e-14)
+    assert LinearStage(task, eta, constraint, True).follow(0.0)[0] == 1.0
 
 
 def stage(constraint: Any) -> LinearStage:
@@ -495,7 +496,7 @@ def test_a_law_is_trusted_where_it_is_written(
     [
         (ql.Task(1, 2, UNEQUAL), "free", Block, True),
         (ql.Task(1, 1), "spherical", Matched, True),
-        (ql.Task(2, 16), "spherical", Block, True),
+        (ql.Task(2, 24), "spherical", Block, True),
         (ql.Task(64, 1), "spherical", Block, True),
         (ql.Task(128, 1), "spherical", Matched, False),  # whose full ODE costs more than a second
     ],
