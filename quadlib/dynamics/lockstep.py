@@ -75,10 +75,7 @@ class LockstepChain(Steps):
         t, reach = t / math.sqrt(9 * q), reach / q
         square = t * t
         for i in np.flatnonzero(~((t > -0.5) & (reach > 1.5 * square * square))):
-            while not (
-                t[i] > -1
-                and reach[i] > 3 * t[i] - 1.5 * t[i] ** 2 + t[i] ** 3 - 3 * math.log1p(t[i])
-            ):
+            while t[i] <= -1 or reach[i] <= (3 - (1.5 - t[i]) * t[i]) * t[i] - 3 * math.log1p(t[i]):
                 t[i] = self.rngs[i].standard_normal() / math.sqrt(9 * q)
                 reach[i] = self.rngs[i].standard_exponential() / q
         t += 1

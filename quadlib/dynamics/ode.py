@@ -137,7 +137,6 @@ def integrate_in_pieces(
     state: Overlaps | Weights,
     eta: float,
     alpha: Any,
-    *,
     rtol: float,
     gradient_noise: bool,
     constraint: Constraint = "free",
