@@ -61,8 +61,7 @@ class Escape(Explorer):
         self.top.locator_params(axis="y", nbins=3)
         self.top.tick_params(labelbottom=False)
         self.live.log(self.bottom.yaxis)
-        self.live.animate(self.sgd, self.ode, self.level, self.sgd_M, self.ode_M, self.growth)
-        self.live.animate(self.bars, self.law, self.bare)
+        self.live.animate()
         self.batches: list[Together] = []
         return {
             "p": controls.units(),

@@ -50,9 +50,7 @@ class ImplicitBias(Explorer):
         self.live.log(self.right.yaxis)
         self.right.set(xlabel="α = samples / N")
         self.right.set_ylabel("1 − cos to the closest solution")
-        self.live.animate(self.inside, self.set, self.paths, self.ends, self.ode_path, self.begin)
-        self.live.animate(self.flow_path, self.closest)
-        self.live.animate(self.sgd, self.mean, self.law, self.ode, self.flow)
+        self.live.animate()
         self.live.legend(self.plane)
         self.live.legend(self.right, ncols=5)
         return {

@@ -51,7 +51,7 @@ class Landscape(Explorer):
         self.middle.set_ylabel(f"number, N = {number(_RUN_N)}")
         self.right.set_ylabel(f"number, N = {_SAMPLE_N}")
         self.live.legend(self.left, ncols=2)
-        self.live.animate(self.loss, self.here, *self.stems[self.middle], *self.stems[self.right])
+        self.live.animate()
         return {
             "alpha": ipywidgets.IntSlider(15, 0, 100, description="α along the run, %"),
             "p": controls.units(4, 8),

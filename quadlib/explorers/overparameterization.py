@@ -52,8 +52,7 @@ class Overparameterization(Explorer):
         self.right.set(xlabel="units p", xscale="log", ylabel=f"escape time α, N = {number(N)}")
         self.right.set_xticks(_OTHERS, [str(p) for p in _OTHERS])
         self.right.minorticks_off()
-        lines = [*self.this.values(), *(line for o in self.others.values() for line in o.values())]
-        self.live.animate(*lines, self.level, self.law, self.bars, self.means, self.here)
+        self.live.animate()
         self.live.legend(self.left, handles=[self.this[self.left], self.level])
         self.live.legend(self.middle, handles=[*self.others[self.middle].values(), self.law],
                          ncols=6, handlelength=1.0, columnspacing=0.7)  # fmt: skip

@@ -94,8 +94,7 @@ class SgdToOde(Explorer):
         right.set(xlim=_SPAN, ylim=(1e-5, 10), xlabel="N", ylabel="root mean square distance")
         for ax in (left, right):
             self.live.legend(ax, ncols=3 if ax is left else 2)
-        moving = (self.flow, self.ode, self.law, self.floor, self.dots, self.here)
-        self.live.animate(*self.sgd, *moving)
+        self.live.animate()
         self.known: dict[Any, Together] = {}
         return {
             "log_N": controls.log_dimension(3.0, 8.0),

@@ -85,8 +85,10 @@ class LiveFigure:
         ax.legend(**corner | style | more).set_zorder(-1)  # part of the background
 
     def animate(self, *artists: Artist) -> None:
-        """Draw these artists at every `png`; what lies above them in their axes follows suit."""
-        for artist in artists:
+        """Draw these artists at every `png`, or all in the panels; what lies above them as well."""
+        panels = self.figure.axes
+        every = [one for ax in panels for one in (*ax.lines, *ax.collections, *ax.patches)]
+        for artist in artists or every:
             artist.set_animated(True)
         self.figure.stale = True
 
