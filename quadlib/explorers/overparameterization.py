@@ -126,11 +126,11 @@ class Overparameterization(Explorer):
                 break
         late, others = 0, self.others[self.middle] if now.settles else {}
         for p, line in others.items():
+            if time.process_time() > end - 0.4:
+                break
             other = yield from many_p.ode(now._replace(p=p), late=True)
             yield partial(line.set_data, *_shown(other))
             late += 1
-            if time.process_time() > end - 0.3:
-                break
         less = controls.fewer(
             f"laws at {laws} of {len(every)} p" * (laws < len(every)),
             f"late losses of {late} of {len(others)} other p" * (late < len(others)),

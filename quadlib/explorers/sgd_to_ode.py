@@ -165,7 +165,7 @@ class SgdToOde(Explorer):
         found: dict[int, float] = {}
         done = 0
         for size in if_compiled(_SIZES, _FEWER):
-            if time.process_time() > end - 0.1:
+            if time.process_time() > end - 0.3:
                 break
             sgd, done = (yield from self._runs(case, size)), done + 1
             miss = _distance(sgd, case.ode(size, noise), what)
