@@ -131,7 +131,7 @@ def test_too_few_dimensions_are_told(bare):
         (dict(eta=0.5, constraint="spherical"), "η = 0.5 is too large: on the plateau M shrinks"),
         (
             dict(eta=0.26),
-            "η = 0.26 is above its critical value 0.25: solutions repel. Lower the learning",
+            "η = 0.26 is not below its critical value 0.25: solutions repel. Lower the learning",
         ),
         (dict(p=1), "Fewer student than teacher units: the loss cannot reach zero. Raise p."),
         (dict(), "Free norms"),

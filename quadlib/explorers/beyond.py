@@ -1,6 +1,7 @@
 """Past the plain task: unequal teachers, label noise, large learning rates, large N."""
 
 import math
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -69,7 +70,11 @@ class Beyond(Explorer):
         parts = _learned(ode.M, task)
         self.ode.set_data(ode.alpha, ode.loss)
         self.level.set_data([0, end], [level, level])
-        self.floor.set_data([0, end], [_floor(task, eta)] * 2)
+        floor = math.nan
+        with suppress(ValueError):
+            floor = late_time_law(task, eta).floor
+        # of first order in the noise: over the plateau it means nothing
+        self.floor.set_data([0, end], [math.nan if floor >= level else floor] * 2)
         for line, part in zip(self.learned, parts.T, strict=True):
             line.set_data(ode.alpha, part)
         for line in (self.sgd, self.noisy):
@@ -133,13 +138,6 @@ def _learned(M: Array, task: Task) -> Array:
     return np.asarray((M**2).sum(-2) * 3 / (task.p * np.diag(task.T) ** 2))
 
 
-def _floor(task: Task, eta: float) -> float:
-    try:
-        return late_time_law(task, eta).floor
-    except ValueError:
-        return math.nan
-
-
 def _warning(task: Task, eta: float, ode: Trajectory, end: float, level: float) -> str:
     """One sentence if this setting spoils the story, else nothing."""
     if ode.alpha[-1] < end:
@@ -168,13 +166,13 @@ def _caption(
     steps = []
     for r, part in enumerate(parts.T):
         half = np.flatnonzero(part > 0.5)
-        when = "half learned at the start" if len(half) and half[0] == 0 else "not learned"
+        when = "half learned at the start"
+        if not len(half):
+            when = "not learned" + " in the time shown" * (task.p >= 3 and not warning)
         if len(half) and half[0] > 0:
             when = f"half learned at α = {number(ode.alpha[half[0]])}"
         steps.append(f"teacher unit {r + 1} is {when}")
     story = "; ".join(steps)
     story = f"{story[0].upper()}{story[1:]}"
-    if not len(half) and task.p >= 3 and not warning:
-        story += " within the time shown, but to the right of this picture"
     rows = np.column_stack([ode.alpha, ode.loss, parts]).tolist()
     return Caption(f"{alt} {story}.", _COLUMNS, rows, f"{story}.", warning)

@@ -12,6 +12,7 @@ from quadlib.dynamics.ode import integrate_in_pieces
 from quadlib.dynamics.progress import to_the_end
 from quadlib.escape import escape_law_in_pieces
 from quadlib.explorers import controls
+from quadlib.explorers.runs import level_of
 from quadlib.plateau import critical_learning_rate
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
@@ -45,7 +46,10 @@ class Setting(NamedTuple):
     @property
     def end(self) -> float:
         """When typical networks have escaped, rounded up; the same for every p."""
-        return controls.round_up(3.5 * self.p_star / self.eta)
+        usual = 3.5 * self.p_star / self.eta
+        level = level_of(Task(self.p_star, self.p_star), self.eta, self.constraint)
+        slow = 10 / level.escape_rate if level and level.escape_rate > 0 else 0.0  # a large η
+        return controls.round_up(max(usual, min(slow, 4 * usual)))
 
     @property
     def late(self) -> Array:

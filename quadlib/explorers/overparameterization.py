@@ -11,10 +11,11 @@ import numpy as np
 from quadlib.dynamics.progress import to_the_end
 from quadlib.explorers import controls, many_p
 from quadlib.explorers.many_p import LARGEST, POINTS, N, Setting
+from quadlib.explorers.runs import level_of
 from quadlib.late_time import LateTimeLaw, late_time_law
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
-from quadlib.plateau import NoPlateauError, critical_learning_rate, plateau
+from quadlib.plateau import critical_learning_rate
 from quadlib.plotting import PALETTE, p_color, p_style
 from quadlib.shapes import Array
 from quadlib.trajectory import Trajectory
@@ -163,11 +164,10 @@ def _shown(run: Trajectory) -> tuple[Array, Array]:
 
 def _judge(now: Setting, run: Trajectory) -> tuple[float, str]:
     """Level of the plateau, NaN without one, and a sentence if the story is spoilt."""
-    level, story = math.nan, "no plateau exists"
-    with suppress(NoPlateauError):
-        top = plateau(now.task, now.eta, now.constraint)
-        level = top.loss
-        story = "" if top.escape_rate > 0 else "on the plateau M shrinks, nothing escapes"
+    top = level_of(now.task, now.eta, now.constraint)
+    level, story = top.loss if top else math.nan, "" if top else "no plateau exists"
+    if top and top.escape_rate <= 0:
+        story = "on the plateau M shrinks, nothing escapes"
     if len(run.alpha) < POINTS:
         story = "the ODE diverges"
     if story:

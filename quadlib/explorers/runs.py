@@ -81,8 +81,9 @@ class Setting(NamedTuple):
         if self.task.p < self.task.p_star:
             return "Fewer student than teacher units: the loss cannot reach zero. Raise p."
         critical = critical_learning_rate(self.task)
-        if self.eta > critical:
-            return f"{eta} is above its critical value {number(critical)}: solutions repel. {lower}"
+        if self.eta >= critical:
+            what = f"not below its critical value {number(critical)}"
+            return f"{eta} is {what}: solutions repel. {lower}"
         return ""
 
     def runs(self, count: int, first: int = 0) -> Together:
@@ -226,7 +227,8 @@ def outcome(runs: Sequence[Together], asked: int, escaped: Array, law: EscapeLaw
     if len(escaped) > 1:
         text += f" ± {number(escaped.std())}"
     if law:
-        name = "law" if law.trusted else "law for large N, not good here"
+        doubt = "for large N, not good here" if math.isfinite(law.neglected) else "not tested here"
+        name = "law" if law.trusted else f"law {doubt}"
         text += f" ({name}: {number(law.mean)} ± {number(law.std)})"
     return f"{text}; {diverged} diverge" if diverged else text
 

@@ -271,9 +271,8 @@ def _holds_data(artist: Artist) -> bool:
         return False
     if isinstance(artist, Line2D):
         seen = np.isfinite(np.asarray(artist.get_ydata(), float))
-        if artist.get_marker() in ("", "None"):
-            seen = seen[1:] & seen[:-1]  # a line needs two points side by side
-        return bool(seen.any())
+        line = artist.get_marker() in ("", "None")  # it needs two points side by side
+        return bool((seen[1:] & seen[:-1] if line else seen).any())
     if isinstance(artist, StepPatch):
         return bool(np.any(np.asarray(artist.get_data()[0]) > 0))
     return isinstance(artist, Collection) and len(artist.get_paths()) > 0
