@@ -646,7 +646,9 @@ def test_norms_are_scattered_as_by_SGD_and_those_of_the_pilot_more(
     """ln q is Gaussian of variance `norm`/N, (4.8), and known; 1.5 times as wide in the pilot."""
     task, N, eta = ql.Task(4, 2), 10**4, 0.1
     _, passing, seen = followed(monkeypatch, task, N, eta)
-    finite = FiniteSize(LinearStage(task, eta, "free", True))
+    linear = LinearStage(task, eta, "free", True)
+    finite = FiniteSize(linear)
+    assert linear.follow(300.0)[0] == pytest.approx(linear.level.q, rel=1e-7)
     (_, first), (_, second) = passing.followed
     for y, wide in ((first, 1.5), (second, 1.0)):
         norms = np.log(y[:, 0, 0])
