@@ -2,6 +2,7 @@
 
 import gc
 
+from quadlib.dynamics.compiled import if_compiled
 from quadlib.explorers.beyond import Beyond as beyond
 from quadlib.explorers.escape import Escape as escape
 from quadlib.explorers.implicit_bias import ImplicitBias as implicit_bias
@@ -20,6 +21,8 @@ __all__ = [
     "tour",
 ]
 
-# What is loaded by now stays; to look through it for garbage would hold up a move by 20 to 60 ms
-gc.collect()
-gc.freeze()
+# In the browser, where the process is ours, what is loaded is not looked through for garbage again:
+# it would hold up a move
+if if_compiled(False, True):
+    gc.collect()
+    gc.freeze()
