@@ -62,14 +62,19 @@ Ready()
 """
 
 
-def upwards(name: str, label: str) -> int:
-    """How many steps a slider is moved up, before as many down."""
+def upwards(name: str) -> dict[str, int]:
+    """How many steps each slider is moved up, before as many down."""
     if name == FLOOR:
-        return _MOVES
-    found = getattr(explorers, name)().controls.values()
-    slider = next(control for control in found if control.description == label)
-    value = np.log10(slider.value) if hasattr(slider, "base") else slider.value
-    return _MOVES if round((slider.max - value) / slider.step) >= _MOVES else 2
+        return {"student units p": _MOVES}
+    explorer = getattr(explorers, name)()
+    explorer.finish()  # else its runs go on beside what is measured
+    steps = {}
+    for slider in explorer.controls.values():
+        if hasattr(slider, "step"):
+            value = np.log10(slider.value) if hasattr(slider, "base") else slider.value
+            room = round((slider.max - value) / slider.step)
+            steps[slider.description] = _MOVES if room >= _MOVES else 2
+    return steps
 
 
 def moves(notebook: lab.Notebook, element: Any, count: int, rest: int, up: int = 1) -> list[float]:
@@ -92,6 +97,7 @@ def moves(notebook: lab.Notebook, element: Any, count: int, rest: int, up: int =
 
 def in_the_browser(context: Any, address: str, name: str) -> dict[str, list[float]]:
     """Milliseconds of the moves of each slider of an explorer, by the slider's label."""
+    steps = upwards(name)
     notebook = lab.Notebook(context, address, name)
     notebook.run()
     notebook.show_explorer()
@@ -104,7 +110,7 @@ def in_the_browser(context: Any, address: str, name: str) -> dict[str, list[floa
     times = {}
     for label, element in sliders:
         moves(notebook, element, 4, 50)  # imports and caches
-        up = upwards(name, label)
+        up = steps[label]
         times[f"new, {label}"] = moves(notebook, element, up, 10, up)
         times[f"again, {label}"] = moves(notebook, element, up * (_MOVES // up | 1), 10, -up)
     times[f"single, {sliders[0][0]}"] = moves(notebook, sliders[0][1], _SINGLE, 1000, -1)

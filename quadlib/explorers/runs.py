@@ -5,6 +5,7 @@ import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +27,6 @@ from quadlib.trajectory import DivergenceError, Trajectory
 
 POINTS, _RTOL = 161, 1e-5
 _SLICE = 0.012  # seconds; a slider waits for one slice at most
-
-_KNOWN: dict[bytes, Trajectory] = {}  # a slider often comes back
 
 
 class Setting(NamedTuple):
@@ -120,16 +119,17 @@ class Setting(NamedTuple):
 
 
 def as_far(task: Task, start: Overlaps, **how: Any) -> Trajectory:
-    """Return the ODE as far as it goes, half of a move's time, or what is known of it."""
-    key = pickle.dumps((task, start, how))
-    if key not in _KNOWN:
-        if len(_KNOWN) == 64:
-            del _KNOWN[next(iter(_KNOWN))]
-        try:
-            _KNOWN[key] = integrate(task, start, **how)
-        except DivergenceError as error:
-            _KNOWN[key] = error.trajectory
-    return _KNOWN[key]
+    """Return the ODE as far as it goes: half of a move's time, and a slider often comes back."""
+    return _as_far(pickle.dumps((task, start, how)))
+
+
+@lru_cache(64)
+def _as_far(asked: bytes) -> Trajectory:
+    task, start, how = pickle.loads(asked)
+    try:
+        return integrate(task, start, **how)
+    except DivergenceError as error:
+        return error.trajectory
 
 
 def level_of(task: Task, eta: float, constraint: Any = "free") -> Plateau | None:
