@@ -352,12 +352,11 @@ def test_units_are_copies_when_they_agree_to_1e_13() -> None:
 def test_E_is_taken_from_m_where_it_is_large() -> None:
     """Above 10⁻⁶ of T/p*, in each state of a stack; below, the E that was integrated."""
     motion = Components(TASK, STATE, 0.25, "free", True)
-    P, E = np.zeros((2, 2)), np.array([[1e-7]])
+    m, P = np.array([[math.sqrt(2 * T * (1 + 3e-6))], [0.0]]), np.zeros((2, 2))  # m²/2 − T
     for share, from_m in ((0.9e-6, False), (1.1e-6, True), (-1.1e-6, True)):
-        m = np.array([[math.sqrt(2 * T * (1 + share))], [0.0]])  # m²/2 − T
-        expected = 1.5 * (T * share if from_m else 1e-7) ** 2  # (2.5) for p* = 1 and P = 0
-        one = motion.joined(m, P, E)
-        far = motion.joined(2 * m, P, E)
+        expected = 1.5 * (T * (3e-6 if from_m else share)) ** 2  # (2.5) for p* = 1 and P = 0
+        one = motion.joined(m, P, np.array([[T * share]]))
+        far = motion.joined(2 * m, P, np.array([[3 * T]]))
         assert motion.loss(np.stack([far, one]))[1] == pytest.approx(expected, rel=1e-6)
 
 

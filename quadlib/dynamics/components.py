@@ -184,7 +184,7 @@ class Components:
 
     def _loss(self, m: Array, P: Array, E: Array) -> Array:
         direct = self.misfit(m)
-        large = np.abs(direct).max((-2, -1)) > DIRECT * self.t.mean()
+        large = np.abs(E).max((-2, -1)) > DIRECT * self.t.mean()
         return component_loss(m, P, np.where(large[..., None, None], direct, E), self.a)
 
     def record(self, y: Float[Array, "n x"]) -> tuple[Array, Array, Array]:

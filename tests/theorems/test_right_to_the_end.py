@@ -52,6 +52,20 @@ def test_at_p_equal_to_p_star_the_loss_falls_exponentially_to_1e_25(noise: bool)
         assert run.loss[-1] < 1e-26
 
 
+@pytest.mark.parametrize(("p", "eta"), [(2, 0.245), (3, 0.28)])
+def test_a_coarse_tolerance_ends_at_a_solution_too(p: int, eta: float) -> None:
+    """Q and M then are 1e-6 beside one; the loss still falls at its rate, and the run ends."""
+    task = ql.Task(p, p)
+    start = ql.random_overlaps(task, 10**6, 25)
+    alpha = np.append(np.linspace(0, 2500, 1001), 1e5)
+    run = ql.integrate(task, start, eta=eta, alpha=alpha, rtol=1e-6)
+    late = (run.loss < 1e-12) & (run.loss > 1e-25)
+    slopes = np.diff(np.log(run.loss[late])) / np.diff(run.alpha[late])
+    assert len(slopes) > 20
+    np.testing.assert_allclose(slopes, -ql.late_time_law(task, eta).rate, rtol=1e-3)
+    assert run.loss[-1] < 1e-26
+
+
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_components_move_as_the_overlaps_do(constraint: Any, seed: int) -> None:
