@@ -115,7 +115,8 @@ def test_the_code_gives_the_curves(explorer, monkeypatch):
         assert len(explorer.code.splitlines()) <= 10
         found = {}
         exec(explorer.code, found)
-        same = 1e-12 if "diverges" not in explorer.code else 1e-3  # the last step is another one
+        # rounding is another where it is compiled, the last step where it diverges
+        same = 1e-7 if "diverges" not in explorer.code else 1e-3
         np.testing.assert_allclose(found["ode"].loss, explorer.ode.get_ydata(), rtol=same)
         drawn = explorer.sgd.get_ydata().reshape(10, -1)[:, : found["sgd"].loss.shape[1]]
         both = np.isfinite(drawn) & np.isfinite(found["sgd"].loss)

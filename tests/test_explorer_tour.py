@@ -97,8 +97,8 @@ def test_every_control_changes_picture_and_words(bare, name):
 
 def test_a_slider_that_comes_back_needs_no_ode(bare, monkeypatch):
     done = []
-    integrate = runs.integrate
-    monkeypatch.setattr(runs, "integrate", lambda *a, **k: done.append(1) or integrate(*a, **k))
+    pieces = runs.in_pieces
+    monkeypatch.setattr(runs, "in_pieces", lambda *a, **k: done.append(1) or pieces(*a, **k))
     choose(bare, eta=0.21)
     before = bare.alt_text, bare._png
     choose(bare, eta=0.215)
@@ -256,7 +256,8 @@ def test_the_code_gives_the_curves(eager):
         assert len(eager.code.splitlines()) <= 10
         found = {}
         exec(eager.code, found)
-        same = 1e-12 if "diverges" not in eager.code else 1e-3  # the last step is another one
+        # rounding is another where it is compiled, the last step where it diverges
+        same = 1e-7 if "diverges" not in eager.code else 1e-3
         np.testing.assert_allclose(found["ode"].loss, eager.ode.get_ydata(), rtol=same)
         np.testing.assert_array_equal(found["ode"].alpha, eager.ode.get_xdata())
         drawn = eager.sgd.get_ydata().reshape(3, -1)[:, : found["sgd"].loss.shape[1]]

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import quadlib as ql
+from quadlib.dynamics.components import Components
+from quadlib.dynamics.derivative import derivative
 from quadlib.dynamics.overlaps import block_length
 from quadlib.dynamics.progress import bar, to_the_end
 from quadlib.dynamics.record import largest_error
@@ -112,6 +114,40 @@ def test_a_loop_is_what_is_written(
         assert (compiled.done[compiled.diverged] > 0).all()
     if eta == 1e-30:
         assert (compiled.done < 20.0).all()
+
+
+@pytest.mark.parametrize("noise", [True, False])
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+@pytest.mark.parametrize(
+    ("task", "units"),
+    # as many as the teacher has, more, fewer, one, and two of a kind
+    [(ql.Task(2, 2, None, 0.3), 2), (ql.Task(7, 3), 7), (ql.Task(2, 4), 2), (ONE, 1), (NOISY, 2)],
+)
+def test_the_derivative_in_loops_is_that_in_matrices(
+    monkeypatch: pytest.MonkeyPatch, task: ql.Task, units: int, constraint: Any, noise: bool
+) -> None:
+    rng = np.random.default_rng(3)
+    copies = np.minimum(np.arange(task.p), units - 1)
+    given = ql.random_overlaps(task, 40, rng, constraint=constraint)
+    start = ql.Overlaps(given.Q[np.ix_(copies, copies)], given.M[copies])
+    how: Any = (task, start, 0.3, constraint, noise)
+    motion = Components(*how)
+    assert len(motion.a) == units
+    m, P, E = motion.parts(motion.start + 0.3 * rng.standard_normal(len(motion.start)))
+    y = motion.joined(m, P, E)
+    expected = motion.derivative(0.0, y).copy()
+    for loop in (derivative, derivative.__wrapped__):
+        monkeypatch.setattr("quadlib.dynamics.components.derivative", loop)
+        same = Components(*how, compiled=True)
+        off = np.abs(same.derivative(0.0, y) - expected).max()
+        assert off < 1e-13 * np.abs(expected).max()
+        for factor in (0.99, 1.01, np.nan):  # of the largest trace of -4 eta K
+            E = np.zeros_like(E)
+            E[0, 0] = -factor * motion.largest / (4 * 0.3) - (P.diagonal() * motion.a).sum()
+            z = motion.joined(m, P, E)
+            for one in (motion, same):
+                with contextlib.nullcontext() if factor < 1 else pytest.raises(FloatingPointError):
+                    one.derivative(0.0, z)
 
 
 @pytest.mark.parametrize(

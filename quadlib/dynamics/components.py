@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from quadlib.checks import Constraint
+from quadlib.dynamics.derivative import derivative
 from quadlib.shapes import Array, Float
 from quadlib.state import Overlaps, teacher_split
 from quadlib.task import Task
@@ -39,11 +40,17 @@ class Components:
     units under the spherical one. R (p, r) takes them out, so that rounding cannot part them; a
     is the readout of those that are left. E is kept although m tells it: near a solution it is
     small, a difference of large numbers, and decides the loss. A state is one vector, the rows of
-    F = (m P) and then those of E.
+    F = (m P) and then those of E. The derivative may be `compiled`: the same but for rounding.
     """
 
     def __init__(
-        self, task: Task, state: Overlaps, eta: float, constraint: Constraint, noise: bool
+        self,
+        task: Task,
+        state: Overlaps,
+        eta: float,
+        constraint: Constraint,
+        noise: bool,
+        compiled: bool = False,
     ) -> None:
         self.t, self.V, m, P = teacher_split(task, state)
         self.eta, self.spherical, self.noise = eta, constraint == "spherical", noise
@@ -70,6 +77,8 @@ class Components:
         self._trace = G.ravel()[:: r + k + 1], np.ones(r + k)
         self._a = np.tile(self.a_column, r + self.k)
         self._rate = -4 * eta * self._a
+        of_task = eta, self.label_noise, float(self.largest), self.spherical, noise
+        self._compiled = (dy, G, np.empty(self.shape), self.a, *of_task) if compiled else None
 
     def joined(self, m: Any, P: Any, E: Any) -> Array:
         """One vector of m, P and E."""
@@ -101,6 +110,10 @@ class Components:
         Few calls on small matrices, since each costs as much as thousands of multiplications, those
         that cost least (`dot`, not `@`; no broadcasting), and the same vector at every call.
         """
+        if self._compiled:
+            if not derivative(y, *self._compiled):
+                raise FloatingPointError
+            return self._compiled[0]
         k, rate, (dy, dF, dE, dm, dP) = self.k, -2 * self.eta, self._out
         G, corner, above, below, left = self._G  # -4η K
         diagonal, ones = self._trace
@@ -171,7 +184,7 @@ class Components:
 
     def across(self, y: Array) -> float:
         """The trace of P, which rounding can make negative at the end."""
-        return abs(float(y[self.k : self.end : self.shape[1] + 1].sum()))
+        return float(abs(sum(y[self.k : self.end : self.shape[1] + 1].tolist())))
 
     def norm(self, y: Array) -> float:
         """The trace of Q, of each independent unit once."""

@@ -140,13 +140,14 @@ def integrate_in_pieces(
     rtol: float,
     gradient_noise: bool,
     constraint: Constraint = "free",
+    compiled: bool = False,
 ) -> Generator[None, None, Trajectory]:
-    """`integrate`, in slices of about ten milliseconds."""
+    """`integrate`, in slices of about ten milliseconds; with loops that are `compiled`."""
     state = check_start(task, state, constraint)
     eta, gradient_noise = check_eta(eta), check_flag("gradient_noise", gradient_noise)
     rtol = check_real("rtol", rtol, maximum=1.0, strict=True)
     points = recording_points(alpha)
-    motion = Components(task, state, eta, constraint, gradient_noise)
+    motion = Components(task, state, eta, constraint, gradient_noise, compiled)
     explicit = _explicit(task, state, eta, points[-1])
     noise = dict(gradient_noise=gradient_noise)
     meta = how_made("integrate", eta, math.inf, None, constraint, **noise)
@@ -194,6 +195,7 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
     from scipy.integrate import ode
 
     y, now, done, idle = motion.start, 0.0, int(points[0] == 0), 0
+    times = points.tolist()  # numbers of Python's, for speed
     teacher, (m, *_) = motion.t.mean(), motion.parts(y)
     scale_m = np.sqrt((m**2).mean()) or 1.0
     # in a shorter time nothing gets SHRUNK times smaller
@@ -224,7 +226,7 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                 with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
                     warnings.simplefilter("ignore")
                     while going and len(waiting) < _TOGETHER and time.perf_counter() < pause:
-                        stop = min(points[done], solver.t + max(short, solver.t / 32))
+                        stop = min(times[done], solver.t + max(short, solver.t / 32))
                         try:
                             y = solver.integrate(stop)
                             code = solver.get_return_code()
@@ -235,7 +237,7 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                         # written so that NaN counts as a divergence too
                         bounded = bool(y @ y < motion.bound**2) and idle <= MOST_STEPS
                         well = code in (2, -1) and bounded
-                        if code == 2 and stop == points[done] and well:
+                        if code == 2 and stop == times[done] and well:
                             waiting.append(y.copy())
                             done, idle = done + 1, 0
                         going = well and done < len(points) and calls < RENEWED

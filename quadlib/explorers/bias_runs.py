@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from quadlib.dynamics.compiled import if_compiled
-from quadlib.dynamics.ode import integrate_in_pieces
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.runs import begun, drawn, level_of, method
+from quadlib.explorers.runs import begun, drawn, in_pieces, level_of, method
 from quadlib.notation import number
 from quadlib.plateau import Plateau, critical_learning_rate
 from quadlib.shapes import Array
@@ -96,7 +95,7 @@ def chosen(values: dict[str, Any]) -> Setting:
 def flow(setting: Setting) -> Generator[None, None, Trajectory]:
     """Follow gradient flow, which never diverges, in slices."""
     task, start, eta, alpha = setting.task, setting.start, setting.eta, setting.alpha
-    return integrate_in_pieces(task, start, eta, alpha, gradient_noise=False, rtol=1e-5)
+    return in_pieces(task, start, eta=eta, alpha=alpha, gradient_noise=False, rtol=1e-5)
 
 
 def sgd(setting: Setting) -> Together:

@@ -7,8 +7,8 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from quadlib.dynamics.ode import integrate
 from quadlib.explorers import controls
+from quadlib.explorers.runs import as_far, quicken
 from quadlib.landscape import Spectrum, empirical_hessian_operator, hessian_spectrum
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
@@ -175,7 +175,7 @@ def _run(p: int, p_star: int) -> Trajectory:
     rate = plateau(task, _ETA).escape_rate
     start = random_overlaps(task, _RUN_N, 1)
     end = 10 * np.ceil((np.log(_RUN_N) / 2 + 5) / rate / 10)
-    return integrate(task, start, eta=_ETA, alpha=np.linspace(0, end, _POINTS), rtol=1e-6)
+    return as_far(task, start, eta=_ETA, alpha=np.linspace(0, end, _POINTS), rtol=1e-6)
 
 
 def _empirical(p: int, p_star: int, i: int, ratio: float) -> Generator[None, None, Array]:
@@ -195,4 +195,5 @@ def _empirical(p: int, p_star: int, i: int, ratio: float) -> Generator[None, Non
         _KNOWN.clear()
     _KNOWN[key] = np.linalg.eigvalsh(np.hstack(columns))
     yield None
+    quicken()
     return _KNOWN[key]

@@ -8,16 +8,15 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from quadlib.checks import Constraint
-from quadlib.dynamics.ode import integrate_in_pieces
 from quadlib.dynamics.progress import to_the_end
 from quadlib.escape import escape_law_in_pieces
 from quadlib.explorers import controls
-from quadlib.explorers.runs import level_of
+from quadlib.explorers.runs import in_pieces, level_of
 from quadlib.plateau import critical_learning_rate
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
-from quadlib.trajectory import DivergenceError, Trajectory
+from quadlib.trajectory import Trajectory
 
 N, LARGEST, POINTS = 10**6, 16, 121
 _SEED = 25  # its ODE escapes near the mean of the law at every p
@@ -70,12 +69,8 @@ def ode(setting: Setting, late: bool = False) -> Generator[None, None, Trajector
             _KNOWN.clear()
         task, start, eta = setting.task, setting.start, setting.eta
         alpha = setting.late if late else np.linspace(0, setting.end, POINTS)
-        how: Any = dict(constraint=setting.constraint, gradient_noise=True)
-        how |= dict(rtol=1e-6 if late else 1e-5)
-        try:
-            _KNOWN[setting, late] = yield from integrate_in_pieces(task, start, eta, alpha, **how)
-        except DivergenceError as error:
-            _KNOWN[setting, late] = error.trajectory
+        how: Any = dict(constraint=setting.constraint, rtol=1e-6 if late else 1e-5)
+        _KNOWN[setting, late] = yield from in_pieces(task, start, eta=eta, alpha=alpha, **how)
     return cast(Trajectory, _KNOWN[setting, late])
 
 

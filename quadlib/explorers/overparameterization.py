@@ -11,7 +11,7 @@ import numpy as np
 from quadlib.dynamics.progress import to_the_end
 from quadlib.explorers import controls, many_p
 from quadlib.explorers.many_p import LARGEST, POINTS, N, Setting
-from quadlib.explorers.runs import level_of
+from quadlib.explorers.runs import level_of, quicken
 from quadlib.late_time import LateTimeLaw, late_time_law
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
@@ -132,6 +132,7 @@ class Overparameterization(Explorer):
             other = yield from many_p.ode(now._replace(p=p), late=True)
             yield partial(line.set_data, *_shown(other))
             late += 1
+        quicken()
         less = controls.fewer(
             f"laws at {laws} of {len(every)} p" * (laws < len(every)),
             f"late losses of {late} of {len(others)} other p" * (late < len(others)),

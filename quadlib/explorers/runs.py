@@ -2,16 +2,19 @@
 
 import math
 import pickle
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from quadlib.dynamics.compiled import if_compiled
-from quadlib.dynamics.ode import integrate
+from quadlib.dynamics.compiled import if_compiled, numba_found
+from quadlib.dynamics.components import Components
+from quadlib.dynamics.ode import integrate_in_pieces
+from quadlib.dynamics.progress import to_the_end
 from quadlib.dynamics.together import Together
 from quadlib.escape import EscapeLaw
 from quadlib.explorers import controls
@@ -27,6 +30,7 @@ from quadlib.trajectory import DivergenceError, Trajectory
 
 POINTS, _RTOL = 161, 1e-5
 _SLICE = 0.012  # seconds; a slider waits for one slice at most
+_QUICK = threading.Event()  # set where the ODE is compiled
 
 
 class Setting(NamedTuple):
@@ -126,10 +130,25 @@ def as_far(task: Task, start: Overlaps, **how: Any) -> Trajectory:
 @lru_cache(64)
 def _as_far(asked: bytes) -> Trajectory:
     task, start, how = pickle.loads(asked)
+    return to_the_end(in_pieces(task, start, **how))
+
+
+def in_pieces(task: Task, start: Overlaps, **how: Any) -> Generator[None, None, Trajectory]:
+    """`as_far` in slices, of arguments of `integrate`."""
+    how = dict(gradient_noise=True, compiled=_QUICK.is_set()) | how
     try:
-        return integrate(task, start, **how)
+        return (yield from integrate_in_pieces(task, start, **how))
     except DivergenceError as error:
         return error.trajectory
+
+
+def quicken() -> None:
+    """Compile the ODE, or load it: in late pieces, since no picture should wait for it."""
+    if numba_found() and not _QUICK.is_set():
+        task = Task(1, 1)
+        motion = Components(task, random_overlaps(task, 10, 0), 0.1, "free", True, compiled=True)
+        motion.derivative(0.0, motion.start)
+        _QUICK.set()
 
 
 def level_of(task: Task, eta: float, constraint: Any = "free") -> Plateau | None:
@@ -197,6 +216,7 @@ def advance(runs: Together, end: float) -> Iterator[None]:
     """Go on until all runs are done, or until `end`, a slice at a time."""
     while runs.advance(_SLICE) and time.process_time() < end:
         yield None
+    quicken()
 
 
 def followed(runs: Together, end: float, show: Callable[[], Caption]) -> Pieces:

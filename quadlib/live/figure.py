@@ -117,8 +117,7 @@ class LiveFigure:
         """Return a sentence for each panel that cannot hold its curves."""
         said = []
         for ax in self.figure.axes:
-            high = max(_reach(line, ax) for line in (None, *ax.lines))
-            if high > 1 + 1e-9:
+            if any(line.get_visible() and _leaves(line, ax) for line in ax.lines):
                 name = ax.get_ylabel() or ax.get_title()
                 said.append(f" Some curves leave the panel “{name}”.")
         return "".join(said)
@@ -147,9 +146,9 @@ class LiveFigure:
                 self._layer(axis, scale)
             yield
         with self._at(scale) as renderer:
-            pixels = self._pixels(scale)
-            pixels[:] = 255
-            for place, layer in (self._layer(axis, scale) for axis in axes):
+            pixels, (first, *rest) = self._pixels(scale), (self._layer(a, scale) for a in axes)
+            pixels[:] = first[1]
+            for place, layer in rest:
                 np.minimum(pixels[place], layer, out=pixels[place])
         for parent in (*self.figure.axes, self.figure):
             yield
@@ -197,7 +196,6 @@ class LiveFigure:
         return self._layers[key]
 
     def _draw(self, axis: Axis | None, renderer: Any) -> tuple[Any, Any]:
-        renderer.clear()
         pixels = np.asarray(renderer.buffer_rgba())
         if axis is not None:
             pixels[:] = 255
@@ -211,6 +209,7 @@ class LiveFigure:
         shown = [one.get_visible() for one in axes]
         for one in axes:
             one.set_visible(False)
+        renderer.clear()
         self.figure.draw(renderer)
         for one, visible in zip(axes, shown, strict=True):
             one.set_visible(visible)
@@ -253,16 +252,19 @@ def _ticks(axis: Axis) -> tuple[Any, ...]:
     return (place, axis.get_scale(), axis.label.get_text(), makers, axis.get_visible())
 
 
-def _reach(line: Line2D | None, ax: Axes) -> float:
-    """Return how far a curve goes from the middle of its axes; at the edge that is 1."""
-    if line is None or not line.get_visible() or line.get_transform() != ax.transData:
-        return 0.0
-    data = np.column_stack([np.asarray(part, float) for part in line.get_data()])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = ax.transScale.transform(data[np.isfinite(data).all(axis=1)])
-        low, high = ax.transScale.transform(np.transpose([ax.get_xlim(), ax.get_ylim()]))
-    scaled = scaled[np.isfinite(scaled).all(axis=1)]
-    return float(np.abs((2 * scaled - low - high) / (high - low)).max(initial=0.0))
+def _leaves(line: Line2D, ax: Axes) -> bool:
+    """Whether a curve goes beyond the limits of its axes."""
+    x, y = (np.asarray(part, float) for part in line.get_data())
+    if not len(x) or line.get_transform() != ax.transData:
+        return False
+    beyond, seen = np.zeros(len(x), bool), np.isfinite(x) & np.isfinite(y)
+    for part, axis in ((x, ax.xaxis), (y, ax.yaxis)):
+        ends: Any = axis.get_view_interval()
+        if axis.get_scale() == "log":
+            seen &= part > 0
+            part, ends = np.log(np.where(seen, part, 1.0)), np.log(ends)
+        beyond |= np.abs(part - ends.mean()) > (0.5 + 1e-9) * abs(ends[1] - ends[0])
+    return bool((beyond & seen).any())
 
 
 def _holds_data(artist: Artist) -> bool:

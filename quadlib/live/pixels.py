@@ -1,6 +1,7 @@
 """Letters to pixels, and pixels to a PNG: where most of the time of a picture went."""
 
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -9,20 +10,22 @@ from PIL import Image
 
 __all__ = ["Letters", "encoded", "inked"]
 
-_KEPT = 1000  # words, of a few kB each
+_DIGITS = "0123456789.·−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\N{NARROW NO-BREAK SPACE}"
+_NUMBER, _PARTS = re.compile(f"[{_DIGITS}]+"), re.compile(f"[{_DIGITS}]|[^ {_DIGITS}]+ ?| ")
+_KEPT = 1000  # parts, of a few kB each
 
 
 class Letters(RendererAgg):
     """Text at whole pixels, from pictures of what was written before: letters cost most.
 
-    A long sentence is kept by its words, of which only the numbers change.
+    Of a number each digit is kept, of a long sentence, where only the numbers change, each word.
     """
 
     def __init__(self, width: int, height: int, dpi: float) -> None:
         base: Any = super()
         base.__init__(width, height, dpi)
         self._written: dict[Any, tuple[Any, int, int]] = {}
-        self._widths: dict[Any, float] = {}
+        self._sizes: dict[Any, tuple[float, float, float]] = {}
 
     def draw_text(
         self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float, *more: Any, **other: Any
@@ -31,20 +34,29 @@ class Letters(RendererAgg):
         color = np.array([*gc.get_rgb()[:3], 1.0]) * 255
         ours: Any = self
         pixels = np.asarray(ours.buffer_rgba())
-        sentence = len(s) > 40 and angle == 0 and not other.get("ismath")
-        for word in s.split(" ") if sentence else [s]:
-            key = (word, prop, angle)
+        parts = [s] if angle or other.get("ismath") else _parts(s)
+        for part in parts:
+            key = (part, prop, angle)
             if key not in self._written:
                 if len(self._written) == _KEPT:
                     self._written.clear()
-                self._written[key] = self._write(word, prop, angle, *more, **other)
+                self._written[key] = self._write(part, prop, angle, *more, **other)
             ink, row, column = self._written[key]
             row, column = round(y) + row, round(x) + column
             place = pixels[row : row + len(ink), column : column + ink.shape[1]]
             if row >= 0 and column >= 0 and place.shape[:2] == ink.shape[:2]:
                 place[:] = place + ink * (color - place) + 0.5
-            if sentence:
-                x += self._width(word, prop)
+            if len(parts) > 1:
+                x += self._size(part, prop)[0]
+
+    def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> Any:
+        """Return the size of s, as RendererAgg does."""
+        parts = [s] if ismath else _parts(s)
+        if len(parts) > 1:
+            widths, heights, descents = zip(*(self._size(one, prop) for one in parts), strict=True)
+            return sum(widths), max(heights), max(descents)
+        plain: Any = super()
+        return plain.get_text_width_height_descent(s, prop, ismath)
 
     def _write(self, word: str, prop: Any, angle: float, *more: Any, **other: Any) -> Any:
         """Return how much of each pixel is covered, and where the first is."""
@@ -57,21 +69,27 @@ class Letters(RendererAgg):
         rows, columns = inked(ink)
         return ink[rows, columns, None] / 255, rows.start - y, columns.start - x
 
-    def _width(self, word: str, prop: Any) -> float:
-        """Return how far the next word begins."""
-        if (word, prop) not in self._widths:
-            ours: Any = self
-            width, _, _ = ours.get_text_width_height_descent(word + " ", prop, False)
-            self._widths[word, prop] = width
-        return self._widths[word, prop]
+    def _size(self, part: str, prop: Any) -> tuple[float, float, float]:
+        """Return how far the next part begins, height and descent."""
+        if (part, prop) not in self._sizes:
+            plain: Any = super().get_text_width_height_descent
+            (twice, *size), (once, *_) = (plain(s, prop, False) for s in (part + part, part))
+            self._sizes[part, prop] = (twice - once, *size)
+        return self._sizes[part, prop]
+
+
+def _parts(s: str) -> list[str]:
+    return _PARTS.findall(s) if len(s) > 40 or _NUMBER.fullmatch(s) else [s]
 
 
 def inked(ink: Any) -> tuple[slice, slice]:
     """Return the rows and columns between the first and the last that are not empty."""
-    rows, columns = (np.flatnonzero(ink.any(axis=k)) for k in (1, 0))
-    if not len(rows):
-        return slice(0, 0), slice(0, 0)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    rows, columns = slice(0, 0), slice(0, 0)
+    if len(where := np.flatnonzero(ink.any(axis=1))):
+        rows = slice(int(where[0]), int(where[-1]) + 1)
+        where = np.flatnonzero(ink[rows].any(axis=0))
+        columns = slice(int(where[0]), int(where[-1]) + 1)
+    return rows, columns
 
 
 def encoded(pixels: Any) -> bytes:
