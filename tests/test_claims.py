@@ -27,15 +27,15 @@ ROOT = Path(__file__).parents[1]
         (1.0, 1.6, 0.1, 0.3, None, "holds"),
         (8, 7, 0.0, 0.0, None, "fails by ∞ σ"),
         (1.0, math.nan, 0.1, 0.0, None, "fails by ∞ σ"),
-        (1.0, 1.01, 0.02, 0.02, 0.69, "holds"),
-        (1.0, 1.01, 0.02, 0.02, 0.71, "too blunt to tell the rival"),
+        (1.0, 1.01, 0.02, 0.02, 0.79, "holds"),
+        (1.0, 1.01, 0.02, 0.02, 0.81, "too blunt to tell the rival"),
         (1.0, 0.7, 0.02, 0.02, 0.7, "fails by 14 σ"),
     ],
 )
 def test_a_finding_says_whether_it_holds_and_could_have_failed(
     predicted, measured, error, tolerance, rival, verdict
 ):
-    """Its room, tolerance and four σ, is at most a third of the distance to the rival."""
+    """Its room, tolerance and four σ, is at most half the distance to the rival."""
     finding = Finding("x", predicted, measured, error, tolerance, "chain", rival)
     assert finding.verdict == verdict
     assert finding.holds == (verdict == "holds")

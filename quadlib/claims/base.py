@@ -61,12 +61,16 @@ class Finding:
         accepts = self.tolerance + SIGMAS * self.error
         if not abs(self.measured - self.predicted) <= accepts:
             return f"fails by {number(self.sigmas(self.predicted), 2)} σ"
-        blunt = self.rival is not None and accepts > abs(self.predicted - self.rival) / 3
+        blunt = self.rival is not None and accepts > abs(self.predicted - self.rival) / 2
         return "too blunt to tell the rival" if blunt else "holds"
 
     @property
     def holds(self) -> bool:
-        """Whether it agrees, by room of at most a third of the distance to the rival."""
+        """Whether it agrees, by room of at most half the distance to the rival.
+
+        So nothing agrees with both, and where the rival is right this fails as surely as a true
+        prediction holds.
+        """
         return self.verdict == "holds"
 
 

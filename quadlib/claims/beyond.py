@@ -7,7 +7,7 @@ import numpy as np
 import quadlib as ql
 from quadlib import Overlaps, Task, integrate, plateau, random_overlaps
 from quadlib.claims.base import Effort, Finding, shown_in
-from quadlib.claims.measure import by, escapes, of_sample, repeated, runs_away, sgd, turning, where
+from quadlib.claims.measure import by, chosen, escapes, of_sample, runs_away, sgd, turning, where
 
 __all__ = ["staircase", "floor", "past_eta_c", "any_N"]  # noqa: RUF022
 
@@ -19,7 +19,7 @@ def staircase(effort: Effort) -> Iterator[Finding]:
     """Unequal teachers are learned one after another, the largest T_r first."""
     T, eta, N = [1.6, 1.0, 0.4], 0.1, 2000
     task, alpha = Task(6, 3, T), np.arange(301.0)
-    learned = (sgd(task, eta, N, 16 * repeated(effort), 15, alpha=alpha).M ** 2).sum(-2)
+    learned = (sgd(task, eta, N, chosen(effort, 8, 160), 15, alpha=alpha).M ** 2).sum(-2)
     learned *= 3 / (6 * np.square(T))  # 1 at a solution
     times = (learned > 0.5).argmax(1)
     ordered = (np.diff(times, axis=1) > 0).all(1) & (learned[:, -1] > 0.5).all(1)
@@ -47,7 +47,7 @@ def floor(effort: Effort) -> Iterator[Finding]:
         task = Task(p, 2, T, noise)
         said = f"T = {task.T.diagonal().tolist()} (rival: ν/2)"
         predicted, alpha = ql.late_time_law(task, eta).floor, np.linspace(400, 600, 11)
-        late = sgd(task, eta, N, 12 * repeated(effort), 16, alpha=alpha).loss.mean(1)
+        late = sgd(task, eta, N, chosen(effort, 4, 120), 16, alpha=alpha).loss.mean(1)
         name = f"loss that remains, ν = {noise}, {where(task, eta, N)}, {said}"
         yield of_sample(name, predicted, late, 0.03, "chain", noise / 2)
         end = integrate(task, random_overlaps(task, 10**4, 1), eta=eta, alpha=[3000.0]).loss[0]
@@ -66,7 +66,7 @@ def past_eta_c(effort: Effort) -> Iterator[Finding]:
         ("η_d < η < η_p", (rates.runaway + rates.plateau) / 2, 2000, 600.0, 1.0),
         ("past η_p", 0.31, 2000, 300.0, 1.0),
     ):
-        runs = sgd(task, eta, N, 20 * repeated(effort, 15), 17, alpha=[alpha])
+        runs = sgd(task, eta, N, chosen(effort, 10, 300), 17, alpha=[alpha])
         name = f"share of SGD runs that diverge, {where(task, eta, N)}, {said}"
         share = float(runs.diverged.mean())
         yield Finding(name, predicted, share, method="chain", rival=1 - predicted)
@@ -91,9 +91,10 @@ def past_eta_c(effort: Effort) -> Iterator[Finding]:
 def any_N(effort: Effort) -> Iterator[Finding]:
     """One law of the escape time holds from N = 10³ to 10¹²."""
     task, eta = Task(4, 2), 0.1
-    for N, runs in ((10**3, 200), (4000, 160), (10**6, 100), (10**12, 100)):
+    cases = ((10**3, 70, 2000), (4000, 60, 1600), (10**6, 70, 1000), (10**12, 70, 1000))
+    for N, few, many in cases:
         law = ql.escape_law(task, N, eta)
         name = f"mean escape time, {where(task, eta, N)} (rival: growth at 4η/p*)"
-        times = escapes(task, eta, N, runs * repeated(effort), 18)
+        times = escapes(task, eta, N, chosen(effort, few, many), 18)
         rival = law.mean * law.rate / (2 * eta)
         yield of_sample(name, law.mean, times, 0.01, by(N), rival)

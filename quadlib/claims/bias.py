@@ -8,7 +8,7 @@ import quadlib as ql
 from quadlib import Overlaps, Task, integrate, polar_factor, random_overlaps
 from quadlib.checks import Constraint
 from quadlib.claims.base import Effort, Finding, shown_in
-from quadlib.claims.measure import by, exponent, of_sample, repeated, sgd, where
+from quadlib.claims.measure import by, chosen, exponent, of_sample, sgd, where
 from quadlib.notation import number
 from quadlib.shapes import Array
 
@@ -33,7 +33,7 @@ def C3(effort: Effort) -> Iterator[Finding]:
     for constraint, predicted in cases:
         starts = (Overlaps(np.eye(2), [[0.01 * np.cos(a)], [0.01 * np.sin(a)]]) for a in angles)
         ends = [
-            integrate(Task(2, 1), start, eta=0.1, alpha=[400.0], constraint=constraint).M[-1]
+            integrate(Task(2, 1), start, eta=0.1, alpha=[100.0], constraint=constraint).M[-1]
             for start in starts
         ]
         found = len({tuple(np.round(M[:, 0], 2) + 0.0) for M in ends})
@@ -122,18 +122,18 @@ def blur(effort: Effort) -> Iterator[Finding]:
     η, and v_eff predicts it.
     """
     cases = [
-        (4, 2, 0.05, 500, 400, 0.0, "the closest"),
-        (8, 1, 0.01, 10**6, 60, ql.blur_law(Task(8, 1), 0.1)[0], "as at η = 0.1"),
-        (1, 1, 0.05, 2000, 300, 1.0, "either of two"),
-        (4, 2, 0.05, 10**10, 400, 0.0, "the closest"),
-        (4, 2, 0.05, 1000, 400, 0.0, "the closest"),
+        (4, 2, 0.05, 500, 180, 4000, 0.0, "the closest"),
+        (8, 1, 0.01, 10**6, 60, 600, ql.blur_law(Task(8, 1), 0.1)[0], "as at η = 0.1"),
+        (1, 1, 0.05, 2000, 130, 3000, 1.0, "either of two"),
+        (4, 2, 0.05, 10**10, 180, 4000, 0.0, "the closest"),
+        (4, 2, 0.05, 1000, 0, 4000, 0.0, "the closest"),
     ]
-    for p, k, eta, N, runs, rival, said in cases if effort == "full" else cases[:4]:
+    for p, k, eta, N, few, many, rival, said in cases[: chosen(effort, 4, 5)]:
         task, how = Task(p, k), by(N)
         law, (predicted, _) = ql.escape_law(task, N, eta), ql.blur_law(task, eta)
         # Short steps: the noise of the plateau is to be a sum of many samples
         step, alpha = 0.03 / law.rate if how == "diffusion" else None, law.mean + 4 * law.std
-        M = sgd(task, eta, N, runs * repeated(effort), 14, alpha=[0.0, alpha], step=step).M
+        M = sgd(task, eta, N, chosen(effort, few, many), 14, alpha=[0.0, alpha], step=step).M
         O = polar_factor(M)
         name = f"mean 1 − cos, {where(task, eta, N)} (rival: {said})"
         yield of_sample(name, predicted, ql.misalignment(O[:, 0], O[:, 1]), 0.03, how, rival)

@@ -24,14 +24,14 @@ def _distance(run: Any, ode: Any) -> Array:
 @claim("C1")
 def C1(effort: Effort) -> Iterator[Finding]:
     """In high dimension one-pass SGD follows closed ODEs for the overlap matrices."""
-    more, task, eta, sizes = m.repeated(effort), Task(4, 2), 0.05, (300, 1000, 3000)
+    runs, task, eta, sizes = m.chosen(effort, 45, 600), Task(4, 2), 0.05, (300, 1000, 3000)
     start = random_overlaps(task, 40, 1)  # of order one, the same for every N
     how: dict[str, Any] = dict(alpha=np.linspace(0.0, 30.0, 61), start=start)
     ode, flow = (
         integrate(task, start, eta=eta, alpha=how["alpha"], gradient_noise=noise, rtol=1e-10)
         for noise in (True, False)
     )
-    chains = [m.sgd(task, eta, N, 60 * more, 4, **how) for N in sizes]
+    chains = [m.sgd(task, eta, N, runs, 4, **how) for N in sizes]
     near, far = [_distance(runs, ode) for runs in chains], _distance(chains[-1], flow)
     # D² is a series in 1/N; its second term is below 2 % of the first from N = 300 on
     yield Finding(
@@ -48,7 +48,7 @@ def C1(effort: Effort) -> Iterator[Finding]:
         float(np.trace(drift(weights.task(), weights.overlaps, eta, gradient_noise=noise)[0]))
         for noise in (True, False)
     )
-    x = np.random.default_rng(3).standard_normal((200_000 * more, 30))
+    x = np.random.default_rng(3).standard_normal((m.chosen(effort, 20_000, 2_000_000), 30))
     fields, teacher = (x @ W.T / np.sqrt(30) for W in (weights.W, weights.W_star))
     move = -2 * eta * ((fields**2).mean(1) - (teacher**2).mean(1))[:, None] * fields
     yield m.of_sample(
@@ -68,10 +68,11 @@ def random_start(effort: Effort) -> Iterator[Finding]:
     # M grows from j + √ε J instead of j, |j|² = p: the lead is the logarithm of its length
     J = np.random.default_rng(0).standard_normal((10**6, 4)) * np.sqrt(law.v_eff - 1)
     leads = np.log(np.linalg.norm(j + J, axis=1) / 2) / law.rate
-    for N, runs in ((1000, 400), (3000, 400), (10**8, 1600)):
+    for N, few, many in ((1000, 150, 4000), (3000, 150, 4000), (10**8, 700, 16_000)):
         start, alpha = Overlaps(np.eye(4), j[:, None] / np.sqrt(N)), np.linspace(0, 60, 1201)
         ode = integrate(task, start, eta=eta, alpha=alpha, rtol=1e-9).escape_time()
-        found = ode - m.escapes(task, eta, N, runs * m.repeated(effort), 7, start=start)
+        runs = m.chosen(effort, few, many)
+        found = ode - m.escapes(task, eta, N, runs, 7, start=start)
         name = f"lead of SGD over the ODE of the same start, {m.where(task, eta, N)} (rival: 0)"
         yield m.of_sample(f"spread of the {name}", leads.std(), found, 0.04, m.by(N), 0.0, m.spread)
     yield m.of_sample(f"mean {name}", leads.mean(), found, 0.04, m.by(N), 0.0)
@@ -81,7 +82,7 @@ def random_start(effort: Effort) -> Iterator[Finding]:
 def one_law(effort: Effort) -> Iterator[Finding]:
     """The overlap chain has the law of SGD on N-dimensional vectors, for every N."""
     # At an N so small that the ODE is far off
-    task, eta, N, runs, alpha = Task(2, 1), 0.1, 10, 4000 * m.repeated(effort), [15.0]
+    task, eta, N, runs, alpha = Task(2, 1), 0.1, 10, m.chosen(effort, 2000, 40_000), [15.0]
     literal, chain = (
         m.sgd(task, eta, N, runs, 8, method=how, alpha=[15.0]) for how in ("weights", None)
     )

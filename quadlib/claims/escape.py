@@ -22,17 +22,16 @@ def on_plateau(effort: Effort) -> Iterator[Finding]:
     """After the norms have adjusted, the loss is 1/(p + 2) + 1/p*, and M grows as exp(4ηα/p*); a
     finite η raises the one and slows the other.
     """
-    more = m.repeated(effort)
     for p in (4, 8):
         task, eta, N = Task(p, 2), 0.2, 30_000
         level, flow = plateau(task, eta), plateau(task)
         start = Overlaps(flow.q * np.eye(p), np.zeros((p, 2)))
-        rest = m.sgd(task, eta, N, 16 * more, 5, alpha=[6.0], start=start)
+        rest = m.sgd(task, eta, N, m.chosen(effort, 16, 160), 5, alpha=[6.0], start=start)
         name = f"loss at α = 6, {m.where(task, eta, N)} (rival: without η² term)"
         yield m.of_sample(name, level.loss, rest.loss[:, 0], 0.003, "chain", flow.loss)
         N, end, M = 10**4, 3.0, np.full((p, 2), 0.02)
         start = Overlaps(level.q * np.eye(p), M)
-        grown = m.sgd(task, eta, N, 60 * more, 6, alpha=[end], start=start)
+        grown = m.sgd(task, eta, N, m.chosen(effort, 40, 600), 6, alpha=[end], start=start)
         gain, error = m.mean((grown.M[:, 0] * M).sum((1, 2)) / (M**2).sum())
         yield Finding(
             f"growth rate of ⟨M⟩, {m.where(task, eta, N)} (rival: 4η/p*)", level.escape_rate,
@@ -59,14 +58,14 @@ def law_of_escape(effort: Effort) -> Iterator[Finding]:
     """SGD escapes as the ODE does from Gaussian overlaps of variance v_eff/N: one law gives mean
     and spread of its time.
     """
-    cases: tuple[tuple[int, int, int, int, Constraint], ...] = (
-        (2, 2, 1000, 300, "free"), (2, 2, 1000, 800, "spherical"), (4, 2, 10**12, 200, "free"),
-        (8, 4, 2000, 160, "free"),
+    cases: tuple[tuple[int, int, int, int, int, Constraint], ...] = (
+        (2, 2, 1000, 120, 1800, "free"), (2, 2, 1000, 320, 4800, "spherical"),
+        (4, 2, 10**12, 80, 1200, "free"), (8, 4, 2000, 0, 960, "free"),
     )  # fmt: skip
-    for p, k, N, runs, constraint in cases[: 4 if effort == "full" else 3]:
-        task, eta = Task(p, k), 0.1
+    for p, k, N, few, many, constraint in cases[: m.chosen(effort, 3, 4)]:
+        task, eta, runs = Task(p, k), 0.1, m.chosen(effort, few, many)
         law = escape_law(task, N, eta, constraint)
-        times = m.escapes(task, eta, N, runs * m.repeated(effort, 6), 9, constraint=constraint)
+        times = m.escapes(task, eta, N, runs, 9, constraint=constraint)
         name, slow = f"escape time, {m.where(task, eta, N)}, {constraint}", law.rate * k / (4 * eta)
         rival = "(rival: growth at 4η/p*)"
         yield m.of_sample(f"mean {name} {rival}", law.mean, times, 0.01, m.by(N), slow * law.mean)
@@ -80,12 +79,15 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
     earlier, at any N, and the law without it is rejected.
     """
     task = Task(4, 2)
-    cases = ((0.2, 6.0, 10**4, 320), (0.1, 30.0, 10**10, 900), (0.05, 40.0, 10**10, 2600))
-    for eta, alpha, N, runs in cases[: 3 if effort == "full" else 2]:
+    cases = (
+        (0.2, 6.0, 10**4, 150, 3200), (0.1, 30.0, 10**10, 350, 9000),
+        (0.05, 40.0, 10**10, 0, 26_000),
+    )  # fmt: skip
+    for eta, alpha, N, few, many in cases[: m.chosen(effort, 2, 3)]:
         # v_eff from the size of M while it is small
         start = Overlaps(np.eye(4), np.full((4, 2), 1e-9))
         ode = integrate(task, start, eta=eta, alpha=[alpha], rtol=1e-10)
-        M = m.sgd(task, eta, N, runs * m.repeated(effort), 4, alpha=[alpha]).M[:, 0]
+        M = m.sgd(task, eta, N, m.chosen(effort, few, many), 4, alpha=[alpha]).M[:, 0]
         yield m.of_sample(
             f"v_eff = N⟨M²⟩ / (growth of the ODE)² at α = {alpha:g}, {m.where(task, eta, N)} "
             "(rival: 1, no noise)", escape_law(task, N, eta).v_eff,
@@ -97,12 +99,14 @@ def plateau_noise(effort: Effort) -> Iterator[Finding]:
 @claim("ln N")
 def logarithm(effort: Effort) -> Iterator[Finding]:
     """The mean escape time grows as (p*/8η) ln N at small η, its spread does not grow."""
-    cases: tuple[tuple[int, float, int, int, int, Method], ...] = (
-        (1, 0.1, 300, 30_000, 30, "chain"), (2, 0.1, 300, 10_000, 50, "chain"),
-        (1, 0.1, 10**4, 10**12, 400, "diffusion"), (2, 0.005, 10**4, 10**12, 30, "diffusion"),
-    )  # fmt: skip
-    for k, eta, small, large, runs, how in cases:
-        task, runs = Task(4, k), runs * m.repeated(effort)
+    cases: tuple[tuple[int, float, int, int, int, int, Method], ...] = (
+        (1, 0.1, 300, m.chosen(effort, 10_000, 30_000), 30, 300, "chain"),
+        (2, 0.1, 300, m.chosen(effort, 3000, 10_000), 50, 500, "chain"),
+        (1, 0.1, 10**4, 10**12, 250, 4000, "diffusion"),
+        (2, 0.005, 10**4, 10**12, 30, 300, "diffusion"),
+    )
+    for k, eta, small, large, few, many, how in cases:
+        task, runs = Task(4, k), m.chosen(effort, few, many)
         # At small η 2r is 8η/p*
         rate = plateau(task, eta).escape_rate if eta > 0.01 else 4 * eta / k
         low, high = (m.escapes(task, eta, N, runs, 7, method=how) for N in (small, large))

@@ -7,7 +7,7 @@ import numpy as np
 
 from quadlib import Overlaps, Task, Weights, hessian_spectrum, loss, plateau
 from quadlib.claims.base import Effort, Finding, shown_in
-from quadlib.claims.measure import of_sample, repeated, sgd, where
+from quadlib.claims.measure import chosen, of_sample, sgd, where
 from quadlib.notation import number
 from quadlib.shapes import Array
 
@@ -38,7 +38,7 @@ def C5(effort: Effort) -> Iterator[Finding]:
         yield Finding(f"index of a solution, {name} (rival: as before)", 0, solved.index, rival=8)
     name = "lowest eigenvalue of the plateau (rival: −4/p*)"
     yield Finding(name, -0.5, float(stuck.values[0]), 0.0, 1e-9, rival=-2.0)
-    runs = sgd(task, eta, 10**4, 4 * repeated(effort, 5), 1, alpha=[40.0])
+    runs = sgd(task, eta, 10**4, chosen(effort, 4, 20), 1, alpha=[40.0])
     indices = [
         hessian_spectrum(task, Overlaps(Q[0], M[0]), 10**4).index
         for Q, M in zip(runs.Q, runs.M, strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from quadlib.shapes import Array
 from quadlib.state import Overlaps
 from quadlib.task import Task
 from quadlib.trajectory import DivergenceError
+
+Choice = TypeVar("Choice")
 
 
 class Unaffordable(RuntimeError):
@@ -56,9 +58,13 @@ def of_sample(
     return Finding(quantity, predicted, value, error, slack * abs(predicted), method, rival)
 
 
-def repeated(effort: Effort, full: int = 10) -> int:
-    """By how much the runs are multiplied in full."""
-    return full if effort == "full" else 1
+def chosen(effort: Effort, quick: Choice, full: Choice) -> Choice:
+    """Return a size: as small as its verdict allows, or that of docs/claims.md.
+
+    Quickly, tolerance and four expected errors take about four fifths of the room that a verdict
+    leaves, so that the error, estimated from few runs, does not decide it.
+    """
+    return full if effort == "full" else quick
 
 
 def by(N: float) -> Method:

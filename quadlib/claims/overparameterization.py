@@ -8,7 +8,7 @@ import numpy as np
 import quadlib as ql
 from quadlib import Overlaps, Task, escape_law, integrate, plateau, random_overlaps
 from quadlib.claims.base import Effort, Finding, shown_in
-from quadlib.claims.measure import by, escapes, mean, of_sample, repeated, sgd, turning, where
+from quadlib.claims.measure import by, chosen, escapes, mean, of_sample, sgd, turning, where
 
 __all__ = ["C2", "prefactor", "late_times", "critical", "spherical"]  # noqa: RUF022
 
@@ -41,12 +41,14 @@ def C2(effort: Effort) -> Iterator[Finding]:
     """The loss leaves the plateau as L_plateau − L = A exp(2rα): 2r is 8η/p* for every p to first
     order in η; overparameterization changes A, and so only modestly the escape.
     """
-    more, small_N, large_N = repeated(effort), 10**4, 10**10
-    cases = [(p, small_N, runs) for p, runs in ((2, 100), (8, 40))]
-    cases += [(p, large_N, runs) for p, runs in ((2, 100), (8, 40), (32, 20))]
-    if more > 1:
-        cases += [(4, small_N, 90), (16, small_N, 40), (32, small_N, 40)]
-        cases += [(4, large_N, 160), (16, large_N, 80)]
+    small_N, large_N = 10**4, 10**10
+    cases = [(2, small_N, 50), (8, small_N, 28)]
+    cases += [(2, large_N, 100), (8, large_N, 60), (16, large_N, 40)]
+    if effort == "full":
+        cases = [(2, small_N, 1000), (8, small_N, 400)]
+        cases += [(2, large_N, 1000), (8, large_N, 400), (32, large_N, 200)]
+        cases += [(4, small_N, 900), (16, small_N, 400), (32, small_N, 400)]
+        cases += [(4, large_N, 1600), (16, large_N, 800)]
     at_p_star = _scale(_K)
     for p, N, runs in cases:
         # SGD from random starts, before M feeds back on itself
@@ -56,7 +58,7 @@ def C2(effort: Effort) -> Iterator[Finding]:
         alpha = np.log(drops * N / scale) / (2 * level.escape_rate)
         # What the norms have not yet forgotten is that of the ODE at M = 0
         rest = integrate(task, Overlaps(np.eye(p), np.zeros((p, _K))), eta=_ETA, alpha=alpha).loss
-        early, late = (rest - sgd(task, _ETA, N, runs * more, 11, alpha=alpha).loss).T
+        early, late = (rest - sgd(task, _ETA, N, runs, 11, alpha=alpha).loss).T
         ratio = late.mean() / early.mean()
         error = float(np.std(late - ratio * early, ddof=1) / late.mean() / np.sqrt(len(late)))
         rate, span = 2 * level.escape_rate, float(alpha[1] - alpha[0])
@@ -86,14 +88,14 @@ def _offset(p: int, eta: float) -> float:
 @claim("prefactor")
 def prefactor(effort: Effort) -> Iterator[Finding]:
     """At fixed p* the escape times of all p collapse: 2r⟨α_esc⟩ = ln N + b(p), b predicted."""
-    eta, more = 0.1, repeated(effort, 5)
-    cases = [(2, 3000, 240), (4, 10**11, 600)]
-    if more > 1:
-        cases += [(4, 3000, 600), (8, 3000, 600), (8, 10**11, 1000), (16, 10**11, 600)]
+    eta, cases = 0.1, [(2, 3000, 120), (4, 10**11, 220)]
+    if effort == "full":
+        cases = [(2, 3000, 1200), (4, 10**11, 3000), (4, 3000, 3000), (8, 3000, 3000)]
+        cases += [(8, 10**11, 5000), (16, 10**11, 3000)]
     for p, N, runs in cases:
         task = Task(p, _K)
         rate = 2 * plateau(task, eta).escape_rate
-        found, error = mean(escapes(task, eta, N, runs * more, 12))
+        found, error = mean(escapes(task, eta, N, runs, 12))
         yield Finding(
             f"b = 2r⟨α_esc⟩ − ln N, {where(task, eta, N)} (rival: b(2p))", _offset(p, eta),
             rate * found - float(np.log(N)), rate * error, 0.02 if N < 10**5 else 0.01, by(N),
@@ -135,7 +137,7 @@ def late_times(effort: Effort) -> Iterator[Finding]:
 @claim("critical")
 def critical(effort: Effort) -> Iterator[Finding]:
     """The critical learning rate p*/(2(p* + 2)) does not depend on p."""
-    for k, p in ((1, 1), (1, 4), (2, 2), (2, 3), (2, 16 if effort == "full" else 8)):
+    for k, p in ((1, 1), (1, 4), (2, 2), (2, 3), (2, 16 if effort == "full" else 4)):
         # Where the ODE turns from decay to growth near a solution
         task, O = Task(p, k), np.eye(p, k)
         near = Overlaps((p / k + 1e-6) * O @ O.T, np.sqrt(p / k) * O)
@@ -157,8 +159,8 @@ def critical(effort: Effort) -> Iterator[Finding]:
 @claim("sphere")
 def spherical(effort: Effort) -> Iterator[Finding]:
     """Fixed norms raise the plateau to 1/p + 1/p*, and leave the logarithm of N."""
-    for p, N, runs in ((2, 3000, 250), (4, 10**10, 360)):
-        task, eta, runs = Task(p, _K), 0.1, runs * repeated(effort)
+    for p, N, few, many in ((2, 3000, 80, 2500), (4, 10**10, 100, 3600)):
+        task, eta, runs = Task(p, _K), 0.1, chosen(effort, few, many)
         law, free = escape_law(task, N, eta, "spherical"), escape_law(task, N, eta)
         times = escapes(task, eta, N, runs, 13, constraint="spherical")
         name = f"⟨α_esc⟩, {where(task, eta, N)} (rival: free norms)"
