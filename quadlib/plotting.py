@@ -109,7 +109,8 @@ class Picture:
             FigureCanvasAgg(figure)
         file = io.BytesIO()
         # twice the pixels for sharp screens, 8 bits a pixel: half the bytes in a saved notebook
-        figure.savefig(file, format="png", dpi=2 * figure.dpi)
+        raw = {"compress_level": 0}
+        figure.savefig(file, format="png", dpi=2 * figure.dpi, pil_kwargs=raw)
         self.png, self.alt = _palette(file.getvalue()), alt
         self.width = int(figure.get_size_inches()[0] * figure.dpi)
 
@@ -140,7 +141,7 @@ def _palette(png: bytes) -> bytes:
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
     file = io.BytesIO()
-    image.quantize(256, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    image.quantize(256, dither=Image.Dither.NONE).save(file, "PNG")
     return file.getvalue()
 
 
