@@ -148,8 +148,8 @@ task = ql.Task(p=4, p_star=2)
 eta, N = 0.05, 1000
 
 start = ql.random_overlaps(task, N, rng=0)
-ode = ql.integrate(task, start, eta=eta, alpha=100.0)
-sgd = ql.simulate(task, start, eta=eta, alpha=100.0, N=N, rng=1, progress=False)
+ode = ql.integrate(task, start, eta=eta, alpha=60.0)
+sgd = ql.simulate(task, start, eta=eta, alpha=60.0, N=N, rng=1, progress=False)
 level = ql.plateau(task, eta)
 law = ql.escape_law(task, N, eta)
 

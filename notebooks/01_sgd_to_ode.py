@@ -437,7 +437,7 @@ for ax, N in zip(axes, (10**4, 10**8), strict=True):
     begin = ql.random_overlaps(task, N, rng=(3, N))
     own = ql.integrate(task, begin, eta=eta, alpha=at)
     how = dict(eta=eta, alpha=at, N=N, method="diffusion", progress=False)
-    how["step"] = ql.if_compiled(0.02, 0.1)
+    how["step"] = ql.if_compiled(0.05, 0.1)
     runs = [ql.simulate(task, begin, rng=(seed, N), **how) for seed in range(ql.if_compiled(20, 3))]
     for i, run in enumerate(runs):
         label = f"{len(runs)} runs of SGD" if i == 0 else None
@@ -502,15 +502,18 @@ for N in (100, 10_000, 1_000_000):
 # same law. Then it is equally likely to lie anywhere between 0 and 1. If the laws differ it is close to 0; below 10⁻⁴ we would say that they do.
 
 # %%
-small, N, count = ql.Task(p=2, p_star=1), 30, ql.if_compiled(1500, 60)
+small, N, count = ql.Task(p=2, p_star=1), 30, ql.if_compiled(1000, 60)
 begin = ql.random_overlaps(small, 40, rng=2)
-orient = np.random.default_rng(5)
-how = dict(eta=eta, alpha=[5.0, 15.0], N=N, progress=False)
-literal = [
-    ql.simulate(small, begin.weights(small, N, orient), rng=orient, method="weights", **how)
-    for _ in range(count)
-]
-chain = [ql.simulate(small, begin, rng=orient, method="overlaps", **how) for _ in range(count)]
+how = dict(eta=eta, alpha=[5.0, 15.0], N=N, runs=count, progress=False)
+
+
+def turned(rng):
+    """Weights with the overlaps of the start, in a random orientation."""
+    return begin.weights(small, N, rng)
+
+
+literal = ql.ensemble(small, start=turned, seed=(5, 0), method="weights", **how)
+chain = ql.ensemble(small, start=begin, seed=(5, 1), method="overlaps", **how)
 limit = ql.integrate(small, begin, eta=eta, alpha=[5.0, 15.0])
 
 fig, axes = plotting.figure(4, height=3.2)
@@ -518,14 +521,14 @@ said = []
 for ax, (name, of) in zip(
     axes,
     {
-        "Q₁₁, α = 5": lambda run: run.Q[0, 0, 0],
-        "Q₁₂, α = 5": lambda run: run.Q[0, 0, 1],
-        "M₁₁, α = 15": lambda run: run.M[1, 0, 0],
-        "loss, α = 15": lambda run: run.loss[1],
+        "Q₁₁, α = 5": lambda runs: runs.Q[..., 0, 0, 0],
+        "Q₁₂, α = 5": lambda runs: runs.Q[..., 0, 0, 1],
+        "M₁₁, α = 15": lambda runs: runs.M[..., 1, 0, 0],
+        "loss, α = 15": lambda runs: runs.loss[..., 1],
     }.items(),
     strict=True,
 ):
-    a, b = (np.array([of(run) for run in runs]) for runs in (literal, chain))
+    a, b = of(literal), of(chain)
     bins = np.linspace(*np.quantile(a, [0.002, 0.998]), 26)
     ax.hist(a, bins, density=True, color="#D9D9D9", label="literal weights")
     ax.hist(b, bins, density=True, histtype="step", color=PALETTE["sgd"], lw=1.5, label="chain")

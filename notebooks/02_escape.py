@@ -50,6 +50,7 @@ import numpy as np
 import quadlib as ql
 from quadlib import claims, plotting
 from quadlib.notation import number
+from quadlib.plateau import last_learning_rate
 
 PALETTE = plotting.PALETTE
 
@@ -136,7 +137,7 @@ def waiting(p, eta, runs=10):
 
 etas = np.array([0.01, 0.1, 0.2, 0.25])
 fine = np.linspace(0.001, 0.26, 60)
-last = {p: ql.learning_rates(ql.Task(p, 2)).plateau for p in (2, 4, 16)}
+last = {p: last_learning_rate(ql.Task(p, 2), "free") for p in (2, 4, 16)}
 on_plateau = {(p, e): waiting(p, e) for p in last for e in etas if e < 0.99 * last[p]}
 
 fig, ax = plotting.figure(width=6.5)
@@ -337,7 +338,7 @@ excess = ql.predict(
 excess
 
 # %%
-size, points, runs = 10**10, np.linspace(0, 16, 33), ql.if_compiled(300, 100)
+size, points, runs = 10**10, np.linspace(0, 16, 33), ql.if_compiled(200, 100)
 tiny = ql.Overlaps(np.eye(4), np.full((4, 2), 1e-9))
 fig, ax = plotting.figure(width=6.5)
 said = []
@@ -371,25 +372,25 @@ plotting.Picture(
 # excess over 1 is proportional to η (the printed numbers): it is the noise of SGD, not that of the start. At η = 0.2
 # it is as large as the start itself. And v<sub>eff</sub> does not contain N.
 #
-# ## A thousand escape times
+# ## Hundreds of escape times
 #
 # Now the law itself: average the ODE's escape over Gaussian M of variance v<sub>eff</sub>/N (`escape_law` has the linear
-# stage in closed form and integrates only the end, from many directions of M). We compare it with 1000 runs at
-# N = 3000, sample by sample (in the browser 200, by diffusion), and with the law for a silent plateau.
+# stage in closed form and integrates only the end, from many directions of M). We compare it with 400 runs at
+# N = 1000, sample by sample (in the browser 200, by diffusion), and with the law for a silent plateau.
 
 # %%
 later = ql.predict(
     "By how much, in α, would the runs escape later if the plateau made no noise? "
-    f"At η = 0.2, v_eff = {number(ql.escape_law(task, 3000, 0.2).v_eff)} and r = "
+    f"At η = 0.2, v_eff = {number(ql.escape_law(task, 1000, 0.2).v_eff)} and r = "
     f"{number(ql.plateau(task, 0.2).escape_rate)}."
 )
 later
 
 # %%
-eta, N = 0.2, 3000
+eta, N = 0.2, 1000
 law = ql.escape_law(task, N, eta)
 silent = ql.escape_law(task, N, eta, plateau_noise=False)
-runs, method = ql.if_compiled((1000, "overlaps"), (200, "diffusion"))
+runs, method = ql.if_compiled((400, "overlaps"), (200, "diffusion"))
 times = ql.escape_times(task, eta=eta, N=N, runs=runs, seed=(4, N), method=method, progress=False)
 
 fig, ax = plotting.figure(width=7)
@@ -430,8 +431,8 @@ plotting.Picture(
 
 # %%
 cases = (
-    (task, 10**12, "free", "diffusion", 200),
-    (ql.Task(2, 2), 1000, "spherical", ql.if_compiled("overlaps", "diffusion"), 150),
+    (task, 10**12, "free", "diffusion", 150),
+    (ql.Task(2, 2), 1000, "spherical", ql.if_compiled("overlaps", "diffusion"), 100),
 )
 fig, axes = plotting.figure(2, height=3.2)
 said = []

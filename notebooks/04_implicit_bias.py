@@ -85,7 +85,7 @@ for ax, constraint in zip(axes, ("free", "spherical"), strict=True):
     runs = [
         ql.integrate(
             pair, ql.Overlaps(np.eye(2), 0.05 * np.array([[np.cos(a)], [np.sin(a)]])), eta=0.1,
-            alpha=np.linspace(0, 400, 801), constraint=constraint, rtol=1e-10,
+            alpha=np.linspace(0, 100, 201), constraint=constraint, rtol=1e-10,
         ).M[:, :, 0]
         for a in angles
     ]  # fmt: skip
@@ -381,7 +381,7 @@ print(f"theory: −0.5, −0.5 and −1/2 − p*/(p + 2) = {number(-1 / 2 - 2 / 
 # First p = 2, p\* = 1: runs of SGD from one and the same start.
 
 # %%
-N, eta, RUNS = 10**6, 0.05, ql.if_compiled(600, 200)
+N, eta, RUNS = 10**6, 0.05, ql.if_compiled(300, 200)
 one = ql.Overlaps(np.eye(2), np.sqrt(2 / N) * np.array([[0.8], [0.6]]))
 alpha = np.linspace(0, 70, 71)
 runs = ql.ensemble(
@@ -444,7 +444,7 @@ halved
 
 
 # %%
-few = ql.if_compiled(150, 30)  # where nothing is compiled, in the browser say, fewer
+few = ql.if_compiled(100, 30)  # where nothing is compiled, in the browser say, fewer
 
 
 def sgd_blur(eta, N, runs=few):

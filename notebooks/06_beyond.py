@@ -248,7 +248,7 @@ window = ql.predict(
 window
 
 # %%
-sizes = (1, 2, 4, 8, 32)
+sizes = (1, 2, 4, 32)
 fig, axes = plotting.figure(2)
 said, opening = [], {}
 for ax, k in zip(axes, (1, 2), strict=True):
@@ -300,7 +300,7 @@ cases = ((4, 2, 0.9, 100), (4, 2, 0.9, 1000), (1, 1, 0.97, 1000))
 for p, k, factor, N in ql.if_compiled(cases, cases[:1]):
     few = ql.Task(p, k)
     gone = ql.ensemble(
-        few, eta=factor * ql.critical_learning_rate(few), alpha=[100.0], N=N, runs=300,
+        few, eta=factor * ql.critical_learning_rate(few), alpha=[100.0], N=N, runs=100,
         seed=(9, p, N), progress=False,
     ).diverged  # fmt: skip
     print(f"p = {p}, p* = {k}, η = {factor} η_c, N = {N}: {gone.sum()} of {len(gone)} runs diverge")
@@ -333,7 +333,7 @@ spread
 
 # %%
 fig, ax = plotting.figure(width=7.0)
-sizes, means, stds, runs = (10**3, 10**6, 10**9, 10**12), [], [], ql.if_compiled(400, 100)
+sizes, means, stds, runs = (10**3, 10**6, 10**9, 10**12), [], [], ql.if_compiled(200, 100)
 for N in sizes:
     law = ql.escape_law(plain, N, 0.1)
     times = ql.escape_times(

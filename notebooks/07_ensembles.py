@@ -48,9 +48,9 @@ from quadlib import plotting
 from quadlib.notation import number
 
 task, eta = ql.Task(p=2, p_star=1), 0.1
-SIZES, RUNS = [10**3, 10**4, 10**6, 10**9, 10**12], ql.if_compiled(1000, 200)
+SIZES, RUNS = [10**3, 10**4, 10**6, 10**9, 10**12], ql.if_compiled(500, 200)
 # where nothing is compiled, in the browser say, fewer
-CHAIN_SIZES, CHAIN_RUNS = ql.if_compiled([10**3, 10**4], [10**3]), ql.if_compiled(400, 20)
+CHAIN_SIZES, CHAIN_RUNS = ql.if_compiled([10**3, 10**4], [10**3]), ql.if_compiled(200, 20)
 
 # %% [markdown]
 # ## What the law says
