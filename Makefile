@@ -33,6 +33,8 @@ INSTALL := $(call pip,$(VENV)) --constraint constraints.txt
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 # One more, since a browser and a kernel wait and leave their core to another
 WORKERS = $(shell expr $(CORES) + 1)
+# What is imported is compiled once, not anew by each worker, kernel and process of a test
+unexport PYTHONDONTWRITEBYTECODE
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Shapes are checked at run time in these; the loops that numba compiles cannot be
 comma := ,

@@ -1,6 +1,7 @@
 """Examples and workers are the same at every run, so that a failure is one for everybody."""
 
 import signal
+import sys
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import settings
 
 # A shell in which this runs in the background ignores Ctrl-C, and so would what is tested
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# With this nbformat's import compiles 38 grammars of addresses, which no notebook has, for a second
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 settings.register_profile("quadlib", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("quadlib")
@@ -24,15 +27,18 @@ def unchecked() -> Any:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
-    """Keep the tests with a browser on one worker, which starts one JupyterLab for all of them.
+    """Keep tests on one worker that share what is slow to make.
 
+    That is a JupyterLab and a browser, an explorer and the ODEs it knows, workers of ensembles.
     From pytest 9.2 on, pytest-xdist 3.8 does not see the mark `xdist_group` (its issue 1386).
     """
     from xdist.scheduler import LoadGroupScheduling
 
     class Scheduling(LoadGroupScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            browser = nodeid.startswith("tests/browser/")
-            return "browser" if browser else super()._split_scope(nodeid)
+            if nodeid.startswith("tests/browser/"):
+                return "browser"
+            shared = nodeid.startswith(("tests/test_explorer_", "tests/test_ensemble"))
+            return nodeid.partition("::")[0] if shared else super()._split_scope(nodeid)
 
     return Scheduling(config, log)

@@ -5,6 +5,7 @@ import pytest
 
 import quadlib as ql
 from quadlib.explorers.beyond import Beyond
+from tests.sliders import choose
 
 DEFAULT = {"spread": 0.6, "label_noise": 0.0, "eta": 0.05, "log_N": 6.0, "p": 6}
 
@@ -17,10 +18,7 @@ def explorer():
 
 
 def show(explorer, **values):
-    for name, value in (DEFAULT | values).items():
-        explorer.controls[name].value = value
-    explorer.finish()
-    return explorer.alt_text
+    return choose(explorer, **(DEFAULT | values)).alt_text
 
 
 def test_a_dimension_below_the_units_is_a_sentence(explorer):

@@ -6,6 +6,7 @@ import pytest
 
 import quadlib as ql
 from quadlib.explorers.escape import Escape
+from tests.sliders import choose
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +18,7 @@ def explorer():
 
 
 def show(explorer, **values):
-    for name, value in values.items():
-        explorer.controls[name].value = value
-    explorer.finish()
-    return explorer.alt_text
+    return choose(explorer, **values).alt_text
 
 
 DEFAULTS = dict(p=4, p_star=2, eta=0.1, log_N=6.0)

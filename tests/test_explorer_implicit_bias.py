@@ -7,6 +7,7 @@ import pytest
 
 import quadlib as ql
 from quadlib.explorers.implicit_bias import ImplicitBias
+from tests.sliders import choose
 
 DEFAULT = {
     "angle": 35, "size": 1.0, "p": 2, "p_star": 1, "eta": 0.05, "log_N": 4.0, "noise": False,
@@ -31,9 +32,7 @@ def explorer():
 
 def show(explorer, **values):
     """Set the controls and wait; return the alt text, or the sentence that took its place."""
-    for name, wanted in {**DEFAULT, **values}.items():
-        explorer.controls[name].value = wanted
-    explorer.finish()
+    choose(explorer, **(DEFAULT | values))
     return explorer.error or explorer.alt_text
 
 

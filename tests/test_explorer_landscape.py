@@ -6,6 +6,7 @@ import pytest
 import quadlib as ql
 from quadlib.explorers.landscape import Landscape
 from quadlib.notation import number
+from tests.sliders import choose
 
 DEFAULT = {"alpha": 15, "p": 4, "p_star": 2, "samples": 8.0}
 VALUE = r"([−\d.\u202f]+)"
@@ -19,9 +20,7 @@ def explorer():
 
 
 def show(explorer, **values):
-    for name, value in (DEFAULT | values).items():
-        explorer.controls[name].value = value
-    explorer.finish()
+    choose(explorer, **(DEFAULT | values))
     assert explorer.error == ""
     return explorer.alt_text
 

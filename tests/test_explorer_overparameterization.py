@@ -8,22 +8,25 @@ import pytest
 import quadlib as ql
 from quadlib.explorers.overparameterization import Overparameterization
 from quadlib.notation import number
+from tests.sliders import choose
 
 DEFAULT = {"p": 4, "p_star": 2, "eta": 0.05, "constraint": "free"}
 
 
+module = sys.modules[Overparameterization.__module__]
+OTHERS = (2, 8)  # p beside which p is shown; all of them are in test_explorers
+
+
 @pytest.fixture(scope="module")
 def explorer():
-    Overparameterization.pause, pause = 0.05, Overparameterization.pause
-    yield Overparameterization()
-    Overparameterization.pause = pause
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_OTHERS", OTHERS)
+        patch.setattr(Overparameterization, "pause", 0.0)
+        yield Overparameterization()
 
 
 def move(explorer, **values):
-    # within the pause, so that only the last request has late pieces
-    for name, value in (DEFAULT | values).items():
-        explorer.controls[name].value = value
-    explorer.finish()
+    choose(explorer, **(DEFAULT | values))
     assert explorer.error == ""
     return explorer.alt_text
 
@@ -79,7 +82,7 @@ def test_a_setting_that_spoils_the_story_says_so(explorer, values, sentence):
 def test_the_data_are_the_laws_shown(explorer):
     assert "Drawn" not in move(explorer, p=6)
     rows = explorer._caption.rows
-    assert [row[0] for row in rows] == [1, 2, 4, 6, 8, 16]
+    assert [row[0] for row in rows] == [2, 6, 8]
     for p, mean, std in rows:
         law = ql.escape_law(ql.Task(p, 2), 10**6, 0.05)
         assert (mean, std) == (law.mean, law.std)
@@ -87,10 +90,9 @@ def test_the_data_are_the_laws_shown(explorer):
 
 
 def test_where_time_is_short_the_picture_says_what_is_missing(explorer, monkeypatch):
-    module = sys.modules[Overparameterization.__module__]
     monkeypatch.setattr(module.controls, "a_second", lambda: time.process_time() - 1.0)
     alt = move(explorer, eta=0.045)
-    words = " Drawn are laws at 1 of 5 p, late losses of 0 of 5 other p: no compiled loops here."
+    words = " Drawn are laws at 1 of 3 p, late losses of 0 of 2 other p: no compiled loops here."
     assert alt.endswith(words)
     assert explorer._view.summary.endswith(words)
     assert len(explorer.means.get_xdata()) == 1

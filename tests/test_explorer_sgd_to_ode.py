@@ -1,12 +1,12 @@
 import itertools
 import re
 from importlib import import_module
-from unittest import mock
 
 import numpy as np
 import pytest
 
 import quadlib as ql
+from tests.sliders import choose
 
 # the package has the class under this name
 module = import_module("quadlib.explorers.sgd_to_ode")
@@ -35,13 +35,7 @@ def explorer():
 
 
 def move(explorer, **values):
-    """Set all controls, and draw once."""
-    with mock.patch.object(explorer, "update"):
-        for name, value in (DEFAULT | values).items():
-            explorer.controls[name].value = value
-    explorer.update()
-    explorer.finish()
-    return explorer.alt_text
+    return choose(explorer, **(DEFAULT | values)).alt_text
 
 
 @pytest.mark.parametrize(

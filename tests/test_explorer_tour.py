@@ -12,6 +12,7 @@ from PIL import Image
 import quadlib as ql
 from quadlib.explorers import runs
 from quadlib.explorers.tour import Tour
+from tests import sliders
 
 ROOT = Path(__file__).parents[1]
 RANGES = {
@@ -53,13 +54,7 @@ def eager():
 def choose(explorer, **values):
     """Show these values, all others at their defaults."""
     defaults = dict(p=4, p_star=2, log_N=3.0, eta=0.05, label_noise=0.0, constraint="free", runs=20)
-    explorer._busy = True  # several changes, one picture
-    for name, value in (defaults | values).items():
-        explorer.controls[name].value = value
-    explorer._busy = False
-    explorer.update()
-    explorer.finish()
-    return explorer
+    return sliders.choose(explorer, **(defaults | values))
 
 
 def pixels(explorer):

@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from quadlib import explorers
 from quadlib.live.figure import _holds_data, _moving
+from tests.sliders import choose
 
 NAMES = explorers.__all__
 
@@ -33,12 +34,7 @@ def ends(control):
 
 def shown(explorer, **values):
     """Show these values, all others at their defaults; the late pieces are left out."""
-    explorer._busy = True  # several changes, one picture
-    for name, value in (explorer.defaults | values).items():
-        explorer.controls[name].value = value
-    explorer._busy = False
-    explorer.update()
-    return explorer
+    return choose(explorer, **(explorer.defaults | values))
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -11,6 +11,7 @@ from quadlib.checks import Constraint
 from quadlib.state.overlaps import check_memory
 
 
+@pytest.mark.usefixtures("unchecked")  # whose checks of shapes cost more than 12,000 starts
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
 @pytest.mark.parametrize("N", [5, 12])
 def test_random_overlaps_has_the_law_of_random_weights(constraint: Constraint, N: int) -> None:
@@ -84,6 +85,7 @@ def test_weights_drawn_from_overlaps_have_them(task):
         state.weights(task, N - 1, 0)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_weights_drawn_from_overlaps_have_no_preferred_orientation():
     # W_1 W_1^T / N averages to Q_11 / N times the identity: 2000 draws, 4.5 sigmas for 36 entries
     state, N, runs = ql.Overlaps([[2.0]], [[0.5]]), 8, 2000

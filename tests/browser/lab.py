@@ -155,16 +155,27 @@ def browser() -> Iterator[Any]:
 
 
 class Notebook:
-    """A notebook that is open in JupyterLab, and the explorer in it."""
+    """A notebook that is open in JupyterLab, on a `page` where it runs or a new one."""
 
-    def __init__(self, context: Any, address: str, name: str) -> None:
+    def __init__(self, context: Any, address: str, name: str, page: Any = None) -> None:
         self.name, self.errors = name, []  # what went wrong in the page
-        self.page = context.new_page()
+        self.page, self._own = page or context.new_page(), page is None
         self.page.set_default_timeout(1000 * START)
-        self.page.on("pageerror", lambda error: self.errors.append(f"page: {error}"))
-        self.page.on("console", self._console)
+        self._listeners = {"pageerror": self._page_error, "console": self._console}
+        for event, listener in self._listeners.items():
+            self.page.on(event, listener)
         self._address = f"{address}/lab/tree/notebooks/{name}.ipynb?reset"
-        self.page.goto(self._address)
+        if self.page.url.startswith(address):
+            self._open()
+        else:
+            self.page.goto(self._address)
+            self._wait()
+
+    def _open(self) -> None:
+        self.page.evaluate(
+            "path => { window.jupyterapp.commands.execute('docmanager:open', {path}); }",
+            f"notebooks/{self.name}.ipynb",
+        )
         self._wait()
 
     def _wait(self) -> None:
@@ -178,14 +189,33 @@ class Notebook:
             arg=self.name,
         )
 
+    def _page_error(self, error: Any) -> None:
+        self.errors.append(f"page: {error}")
+
     def _console(self, message: Any) -> None:
         if message.type == "error":
             self.errors.append(f"console: {message.text}")
 
     def close(self) -> None:
-        """Shut the kernel down, and the page."""
+        """Shut the kernel down, and close the page if it is its own."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-        self.page.close(run_before_unload=False)
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        if self._own:
+            self.page.close(run_before_unload=False)
+        else:
+            self._shut()
+
+    def _shut(self) -> None:
+        """Save, and close the notebook; its kernel goes on."""
+        self.page.evaluate(
+            """async () => {
+              const panel = window.jupyterapp.shell.currentWidget;
+              await panel.context.save();
+              panel.close();
+            }"""
+        )
+        self.page.wait_for_selector(".jp-NotebookPanel", state="detached")
 
     def cells(self) -> list[dict[str, Any]]:
         """Type, source, count and outputs of the cells, as they are now."""
@@ -264,12 +294,14 @@ class Notebook:
         """The short sentence under the picture, which is read aloud."""
         return str(self.page.locator(".quadlib-summary").inner_text())
 
-    def reopen(self) -> None:
-        """Save, and load the page anew; the kernel goes on."""
-        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-        self.page.wait_for_timeout(500)
-        self.page.goto(self._address)
-        self._wait()
+    def reopen(self, page: bool = False) -> None:
+        """Save and close, and open it again, or the whole page; the kernel goes on."""
+        self._shut()
+        if page:
+            self.page.goto(self._address)
+            self._wait()
+        else:
+            self._open()
 
     def alert(self) -> str:
         """What the explorer complains of."""

@@ -21,10 +21,18 @@ def violations(notebook: Notebook) -> list[str]:
     ]
 
 
+@pytest.fixture(scope="module")
+def page(context: Any) -> Iterator[Any]:
+    """One page for all, since JupyterLab takes longer to load than a notebook in it."""
+    opened = context.new_page()
+    opened.set_viewport_size({"width": 1280, "height": 720})
+    yield opened
+    opened.close(run_before_unload=False)
+
+
 @pytest.fixture(scope="module", params=EXPLORERS)
-def notebook(request: Any, context: Any, address: str) -> Iterator[Notebook]:
-    opened = Notebook(context, address, request.param)
-    opened.page.set_viewport_size({"width": 1280, "height": 720})
+def notebook(request: Any, context: Any, address: str, page: Any) -> Iterator[Notebook]:
+    opened = Notebook(context, address, request.param, page)
     opened.run()
     opened.show_explorer()
     yield opened
@@ -99,7 +107,7 @@ def test_the_dark_theme_shows_a_light_card(notebook: Notebook) -> None:
 
 
 def test_restored_with_a_running_kernel_it_has_its_names(notebook: Notebook) -> None:
-    notebook.reopen()
+    notebook.reopen(page=notebook.name == EXPLORERS[0])
     notebook.show_explorer()
     notebook.page.wait_for_selector(".noUi-handle[aria-label]")
     assert violations(notebook) == []
