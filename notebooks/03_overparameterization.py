@@ -530,7 +530,7 @@ fixed
 # %%
 N = 10**6
 fig, (left, right) = plotting.figure(2)
-many = (2, 4, 8, 16)
+many = (2, 4, 16)
 laws = {
     c: {p: ql.escape_law(ql.Task(p, p_star), N, eta, c) for p in many}
     for c in ("free", "spherical")
