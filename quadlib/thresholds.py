@@ -148,7 +148,5 @@ def runs_away(task: Task, eta: float) -> bool:
     # Without surplus units it runs away past η_c already, but slowly
     end = 25 / level.escape_rate + (1e4 if task.p == task.p_star else 100) / eta
     # Enough for yes or no: with a hundredth of these every learning rate is the same
-    run = solve_ivp(
-        derivative, (0.0, end), y0.ravel(), "LSODA", events=event, rtol=1e-5, atol=1e-8
-    )
+    run = solve_ivp(derivative, (0.0, end), y0.ravel(), "LSODA", events=event, rtol=1e-5, atol=1e-8)
     return bool(run.status != 0)
