@@ -4,6 +4,7 @@ import base64
 import io
 import math
 from collections.abc import Iterable
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -68,6 +69,7 @@ def teacher_color(r: int) -> str:
     return _TEACHERS[r % len(_TEACHERS)]
 
 
+@cache
 def p_color(p: float) -> str:
     """Return the colour of a network of p units, the darker the larger, to p = 64."""
     return _shade("viridis", 0.56, 0.0, math.log2(p) / 6)

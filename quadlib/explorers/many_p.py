@@ -3,6 +3,7 @@
 import math
 from collections.abc import Generator
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -45,10 +46,7 @@ class Setting(NamedTuple):
     @property
     def end(self) -> float:
         """When typical networks have escaped, rounded up; the same for every p."""
-        usual = 3.5 * self.p_star / self.eta
-        level = level_of(Task(self.p_star, self.p_star), self.eta, self.constraint)
-        slow = 10 / level.escape_rate if level and level.escape_rate > 0 else 0.0  # a large η
-        return controls.round_up(max(usual, min(slow, 4 * usual)))
+        return _end(*self[1:])
 
     @property
     def late(self) -> Array:
@@ -60,6 +58,14 @@ class Setting(NamedTuple):
     def settles(self) -> bool:
         """Whether solutions attract; else the ODE may go up and down for ever, for minutes."""
         return self.eta < critical_learning_rate(Task(self.p_star, self.p_star))
+
+
+@lru_cache(64)
+def _end(p_star: int, eta: float, constraint: Constraint) -> float:
+    usual = 3.5 * p_star / eta
+    level = level_of(Task(p_star, p_star), eta, constraint)
+    slow = 10 / level.escape_rate if level and level.escape_rate > 0 else 0.0  # a large η
+    return controls.round_up(max(usual, min(slow, 4 * usual)))
 
 
 def ode(setting: Setting, late: bool = False) -> Generator[None, None, Trajectory]:

@@ -15,6 +15,7 @@ from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
+from matplotlib.spines import Spine
 from matplotlib.ticker import LogLocator, NullLocator
 
 from quadlib.live.pixels import Letters, encoded, inked
@@ -155,6 +156,8 @@ class LiveFigure:
             with self._at(scale) as renderer:
                 for artist in sorted(_moving(parent), key=Artist.get_zorder):
                     artist.draw(renderer)
+                for edge in _edges(parent, self.height * scale, scale):
+                    np.minimum(pixels[edge], first[1][edge], out=pixels[edge])
         self.figure.stale = False
 
     def _pixels(self, scale: int) -> Any:
@@ -225,8 +228,9 @@ class LiveFigure:
             lowest = min((child.get_zorder() for child in _moving(ax)), default=np.inf)
             titles = (ax.title, ax._left_title, ax._right_title)  # type: ignore[attr-defined]
             for child in children:
-                # A spine or a grid line would vanish under a blitted line
+                # A grid line would vanish under a blitted line; a frame is drawn above it
                 above = child.get_zorder() >= lowest and child not in titles
+                above = above and not isinstance(child, Spine)
                 if above and child is not ax.patch and not child.get_animated():
                     child.set_animated(True)
             fixed = [child for child in children if not child.get_animated()]
@@ -242,6 +246,17 @@ class LiveFigure:
 
 def _moving(parent: Any) -> list[Any]:
     return [child for child in parent.get_children() if child.get_animated()]
+
+
+def _edges(ax: Any, height: int, scale: int) -> Iterator[tuple[slice, slice]]:
+    """Where the frame of an axes is, if it is one."""
+    if isinstance(ax, Axes):
+        left, bottom, right, top = map(round, ax.bbox.extents)
+        rows, columns = ((height - top, height - bottom), (left, right))
+        for row in rows:
+            yield slice(row - 2 * scale, row + 2 * scale), slice(left, right)
+        for column in columns:
+            yield slice(*rows), slice(column - 2 * scale, column + 2 * scale)
 
 
 def _ticks(axis: Axis) -> tuple[Any, ...]:

@@ -73,8 +73,10 @@ class Letters(RendererAgg):
         """Return how far the next part begins, height and descent."""
         if (part, prop) not in self._sizes:
             plain: Any = super().get_text_width_height_descent
-            (twice, *size), (once, *_) = (plain(s, prop, False) for s in (part + part, part))
-            self._sizes[part, prop] = (twice - once, *size)
+            width, *size = plain(part, prop, False)
+            if len(part) == 1:  # before Matplotlib 3.11 the ink of a digit was its width
+                width = plain(part + part, prop, False)[0] - width
+            self._sizes[part, prop] = (width, *size)
         return self._sizes[part, prop]
 
 
