@@ -12,9 +12,12 @@ from html import escape, unescape
 import ipywidgets
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.font_manager import FontProperties
 from PIL import Image
 
 from quadlib.live import Caption, Explorer, LiveFigure
+from quadlib.live.pixels import Letters
 
 X = np.linspace(0, 1, 200)
 SECONDS = 20  # after which a test that hangs fails
@@ -155,6 +158,54 @@ def test_only_a_changed_layer_is_drawn_anew(monkeypatch):
         change()
         assert live.png() != before
         assert draws == drawn
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_axes_that_are_alike_are_drawn_once_and_look_as_drawn_apart(monkeypatch, scale):
+    drawn, pictures = [], []
+    draw = LiveFigure._draw
+    monkeypatch.setattr(LiveFigure, "_draw", lambda *a: drawn.append(a[1]) or draw(*a))
+    for alike in (False, True):
+        live = LiveFigure()
+        axes = live.panels(1, 2)
+        live.alike(axes[0].xaxis, axes[1].xaxis)
+        if not alike:
+            live._alike.clear()
+        for limits in ((0.0, 1.0), (0.0, 30.0)):
+            drawn.clear()
+            for ax in axes:
+                live.limits(ax, limits, (0.0, 1.0))
+            live.png(scale)
+            pictures.append(live._pixels(scale).copy())
+            assert [axis in drawn for axis in (axes[0].xaxis, axes[1].xaxis)] == [True, not alike]
+        live.limits(axes[1], (0.0, 20.0), (0.0, 1.0))
+        before = pictures[-1]
+        live.png(scale)
+        pictures[-1] = live._pixels(scale).copy()
+        assert (pictures[-1] != before).any(-1).nonzero()[1].min() > 450 * scale  # the right one
+    np.testing.assert_array_equal(pictures[:2], pictures[2:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["η = 0.0235 is too large: M shrinks on the plateau. To 39 982.", "−12.5", "4.5·10⁻⁷", "α = 3"],
+)
+def test_letters_are_those_of_matplotlib(text):
+    """Of the same size, and where they were, up to a pixel."""
+    prop, seen = FontProperties(size=10), []
+    for kind in (RendererAgg, Letters):
+        renderer = kind(700, 60, 100)
+        size = renderer.get_text_width_height_descent(text, prop, False)
+        for _ in range(2):
+            renderer.clear()
+            renderer.draw_text(renderer.new_gc(), 20, 40, text, prop, 0)
+        ink = np.asarray(renderer.buffer_rgba())[..., 3] / 255
+        seen.append((size, ink.sum(1), ink.cumsum(1)))
+    np.testing.assert_allclose(*(size for size, *_ in seen), atol=1.0)
+    np.testing.assert_allclose(*(rows for _, rows, _ in seen), rtol=0.1, atol=4)
+    ahead, behind = seen[0][2].sum(0), seen[1][2].sum(0)
+    assert (ahead[:-1] <= behind[1:] + 4).all()
+    assert (behind[:-1] <= ahead[1:] + 4).all()
 
 
 def test_twice_the_pixels_show_the_same():

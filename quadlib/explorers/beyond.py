@@ -44,6 +44,7 @@ class Beyond(Explorer):
             for r, name in enumerate(("teacher unit 1", "2", "3"))
         ]
         self.right.set(xlabel="α = samples / N", ylabel="learned part of a teacher unit")
+        self.live.alike(self.left.xaxis, self.right.xaxis)
         self.live.animate()
         self.live.legend(self.left, ncols=4)
         self.live.legend(self.right, ncols=4)

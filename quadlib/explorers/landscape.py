@@ -51,6 +51,7 @@ class Landscape(Explorer):
         self.middle.set_ylabel(f"number, N = {number(_RUN_N)}")
         self.right.set_ylabel(f"number, N = {_SAMPLE_N}")
         self.live.legend(self.left, ncols=2)
+        self.live.alike(self.middle.xaxis, self.right.xaxis)
         self.live.animate()
         return {
             "alpha": ipywidgets.IntSlider(15, 0, 100, description="α along the run, %"),

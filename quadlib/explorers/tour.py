@@ -40,6 +40,7 @@ class Tour(Explorer):
         (self.M,) = self.right.plot([], [], color=blue, label="singular values of M")
         (self.Q,) = self.right.plot([], [], color=blue, ls="-.", lw=1, label="eigenvalues of Q")
         self.right.set(xlabel="α = samples / N", ylabel="overlaps of the ODE")
+        self.live.alike(self.left.xaxis, self.right.xaxis)
         self.live.animate()
         self.live.legend(self.left, handlelength=1.3, columnspacing=0.7)
         self.live.legend(self.right)

@@ -1,6 +1,7 @@
 """A figure off screen that is composed of layers, each drawn once and kept."""
 
 import io
+import math
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
-from matplotlib.spines import Spine
 from matplotlib.ticker import LogLocator, NullLocator
 
 from quadlib.live.pixels import Letters, encoded, inked
@@ -45,8 +45,9 @@ class LiveFigure:
         self.figure = Figure(figsize=(width / 100, height / 100), dpi=100)
         FigureCanvasAgg(self.figure)
         self._renderers: dict[int, Any] = {}
-        self._layers: dict[Any, tuple[Any, Any]] = {}
+        self._layers: dict[Any, tuple[slice, int, Any]] = {}
         self._version, self._still = 0, list[Any]()
+        self._alike: dict[Axis, Axis] = {}
         self._said, self._words = dict[Axes, Any](), dict[Axes, str]()
         text = self.figure.text
         self._warning = text(0.012, 0.985, "", color=PALETTE["warning"], va="top")
@@ -77,6 +78,13 @@ class LiveFigure:
             axis.set_major_locator(LogLocator(numticks=6))
             axis.set_minor_locator(NullLocator())
             axis.set_major_formatter(lambda x, _: number(x))
+
+    def alike(self, first: Any, second: Any) -> None:
+        """Draw two axes of one length once where their limits are the same."""
+        self._alike[second] = first
+        for ax in (first.axes, second.axes):  # to whole pixels
+            place, left = ax.get_position(), ax.get_position().x0 * self.width
+            ax.set_position(place.translated((round(left) - left) / self.width, 0.0))
 
     def legend(self, ax: Axes, **more: Any) -> None:
         """Put the legend of an axes in a row above it, where no curve comes."""
@@ -156,8 +164,6 @@ class LiveFigure:
             with self._at(scale) as renderer:
                 for artist in sorted(_moving(parent), key=Artist.get_zorder):
                     artist.draw(renderer)
-                for edge in _edges(parent, self.height * scale, scale):
-                    np.minimum(pixels[edge], first[1][edge], out=pixels[edge])
         self.figure.stale = False
 
     def _pixels(self, scale: int) -> Any:
@@ -189,16 +195,20 @@ class LiveFigure:
 
     def _layer(self, axis: Axis | None, scale: int) -> tuple[Any, Any]:
         """Return where a layer goes, and its pixels."""
-        key = (scale, axis, *(self._rest() if axis is None else _ticks(axis)))
+        first = self._alike.get(axis, axis) if axis else None
+        key = (scale, first, *(_ticks(axis, first) if axis and first else self._rest()))
+        left = math.floor(axis.axes.bbox.x0 + 1e-6) if axis else 0
         if key in self._layers:
             self._layers[key] = self._layers.pop(key)  # the last used is the last to go
         else:
-            self._layers[key] = self._draw(axis, self._renderers[scale])
+            rows, columns, pixels = self._draw(axis, self._renderers[scale])
+            self._layers[key] = rows, columns.start - left, pixels
             if len(self._layers) > _KEPT:
                 del self._layers[next(iter(self._layers))]
-        return self._layers[key]
+        rows, start, pixels = self._layers[key]
+        return (rows, slice(start + left, start + left + pixels.shape[1])), pixels
 
-    def _draw(self, axis: Axis | None, renderer: Any) -> tuple[Any, Any]:
+    def _draw(self, axis: Axis | None, renderer: Any) -> tuple[slice, slice, Any]:
         pixels = np.asarray(renderer.buffer_rgba())
         if axis is not None:
             pixels[:] = 255
@@ -206,8 +216,8 @@ class LiveFigure:
             # to place its label `axis.draw` measures every tick's, for nothing if it has a place
             for part in (axis,) if ours._autolabelpos else (*ours._update_ticks(), ours.label):
                 part.draw(renderer)
-            place = inked(pixels.view(np.uint32)[..., 0] != 0xFFFFFFFF)
-            return place, pixels[place].copy()
+            rows, columns = inked(pixels.view(np.uint32)[..., 0] != 0xFFFFFFFF)
+            return rows, columns, pixels[rows, columns].copy()
         axes = self._axes()
         shown = [one.get_visible() for one in axes]
         for one in axes:
@@ -218,7 +228,7 @@ class LiveFigure:
             one.set_visible(visible)
         for child in self._still:
             child.stale = False  # a legend that is drawn marks itself
-        return (slice(None), slice(None)), pixels.copy()
+        return slice(None), slice(0, None), pixels.copy()
 
     def _rest(self) -> tuple[Any, ...]:
         """Return what tells whether anything changed that is neither an axis nor moving."""
@@ -228,9 +238,8 @@ class LiveFigure:
             lowest = min((child.get_zorder() for child in _moving(ax)), default=np.inf)
             titles = (ax.title, ax._left_title, ax._right_title)  # type: ignore[attr-defined]
             for child in children:
-                # A grid line would vanish under a blitted line; a frame is drawn above it
+                # A spine or a grid line would vanish under a blitted line
                 above = child.get_zorder() >= lowest and child not in titles
-                above = above and not isinstance(child, Spine)
                 if above and child is not ax.patch and not child.get_animated():
                     child.set_animated(True)
             fixed = [child for child in children if not child.get_animated()]
@@ -248,22 +257,11 @@ def _moving(parent: Any) -> list[Any]:
     return [child for child in parent.get_children() if child.get_animated()]
 
 
-def _edges(ax: Any, height: int, scale: int) -> Iterator[tuple[slice, slice]]:
-    """Where the frame of an axes is, if it is one."""
-    if isinstance(ax, Axes):
-        left, bottom, right, top = map(round, ax.bbox.extents)
-        rows, columns = ((height - top, height - bottom), (left, right))
-        for row in rows:
-            yield slice(row - 2 * scale, row + 2 * scale), slice(left, right)
-        for column in columns:
-            yield slice(*rows), slice(column - 2 * scale, column + 2 * scale)
-
-
-def _ticks(axis: Axis) -> tuple[Any, ...]:
-    """Return what tells how an axis looks."""
+def _ticks(axis: Axis, first: Axis) -> tuple[Any, ...]:
+    """Return what tells how an axis looks that is made like the first."""
     ax: Any = axis.axes
-    makers = (axis.get_major_locator(), axis.get_minor_locator(), axis.get_major_formatter())
-    place = (*axis.get_view_interval(), *ax.bbox.bounds)
+    makers = (first.get_major_locator(), first.get_minor_locator(), first.get_major_formatter())
+    place = (*axis.get_view_interval(), *(round(float(x), 6) for x in (*ax.bbox.size, ax.bbox.y0)))
     return (place, axis.get_scale(), axis.label.get_text(), makers, axis.get_visible())
 
 

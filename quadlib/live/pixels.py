@@ -1,6 +1,7 @@
 """Letters to pixels, and pixels to a PNG: where most of the time of a picture went."""
 
 import io
+import math
 import re
 from typing import Any
 
@@ -42,7 +43,8 @@ class Letters(RendererAgg):
                     self._written.clear()
                 self._written[key] = self._write(part, prop, angle, *more, **other)
             ink, row, column = self._written[key]
-            row, column = round(y) + row, round(x) + column
+            # not `round`: what is at a half is to be so in each panel
+            row, column = math.floor(y + 0.500001) + row, math.floor(x + 0.500001) + column
             place = pixels[row : row + len(ink), column : column + ink.shape[1]]
             if row >= 0 and column >= 0 and place.shape[:2] == ink.shape[:2]:
                 place[:] = place + ink * (color - place) + 0.5
