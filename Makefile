@@ -1,5 +1,5 @@
 # make lab        JupyterLab on the tour
-# make test       lint, types, import directions, then all tests
+# make test       lint, types and import directions beside all tests
 # make lint       only the first three
 # make test-lowest  the tests with the oldest dependencies that pyproject.toml allows
 # make fuzz       a hundred thousand calls (or CALLS=...) of public functions and moves of every
@@ -51,9 +51,13 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 lab: $(VENV)/.lab
 	$(PY) -m jupyterlab $(ROOT_FLAG) --config=.jupyter/jupyter_server_config.py $(LAB_FLAGS)
 
-test: lint
+# Types take a core for a while: pytest goes on beside them, and what they say comes after it
+test: $(VENV)/.dev
+	@mkdir -p build
+	$(MAKE) --no-print-directory lint >build/lint.log 2>&1 & lint=$$!; \
 	$(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(addprefix --jaxtyping-packages=,$(SHAPES)) \
-	  --ignore=tests/sites $(TESTS)
+	  --ignore=tests/sites $(TESTS); tests=$$?; \
+	wait $$lint; lint=$$?; cat build/lint.log; test $$tests = 0 && test $$lint = 0
 
 test-lowest: $(VENV)/bin/uv
 	$(VENV)/bin/uv venv --quiet --seed --clear --python $(PY) .venv-lowest
