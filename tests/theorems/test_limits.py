@@ -30,7 +30,7 @@ def test_the_distance_to_the_ode_falls_as_the_root_of_N(
     eta, alpha = 0.1, [1.0, 3.0]
     start = ql.random_overlaps(task, 20, 2, constraint=constraint)
     ode = ql.integrate(task, start, eta=eta, alpha=alpha, constraint=constraint)
-    sizes, runs = np.array([400, 2000, 10_000, 50_000]), [400, 300, 150, 60]
+    sizes, runs = np.array([400, 1600, 6400, 25_600]), [400, 300, 150, 60]
     mean, error = [], []
     for N, count in zip(sizes, runs, strict=True):
         found = ql.ensemble(
@@ -196,7 +196,7 @@ def test_an_N_too_small_for_the_diffusion_is_refused() -> None:
 def test_the_stationary_loss_of_the_diffusion_is_that_of_sgd(
     task: ql.Task, eta: float, constraint: Constraint
 ) -> None:
-    """At N = 100, means over α up to 1e5: within 0.3 % and 4 standard errors of 20 blocks.
+    """At N = 100, means over α up to 2e4: within 0.3 % and 4 standard errors of 20 blocks, 0.1 %.
 
     The terms of order 1/N that make it so are several per cent here. False alarms below 1e-4.
     """
@@ -206,7 +206,7 @@ def test_the_stationary_loss_of_the_diffusion_is_that_of_sgd(
             task,
             None,
             eta=eta,
-            alpha=np.arange(500.0, 100_500.0, 5.0),
+            alpha=np.arange(500.0, 20_500.0, 5.0),
             N=100,
             rng=(7, seed),
             method=method,
@@ -216,5 +216,5 @@ def test_the_stationary_loss_of_the_diffusion_is_that_of_sgd(
         blocks = run.loss.reshape(20, -1).mean(1)
         means.append(blocks.mean())
         errors.append(blocks.std(ddof=1) / np.sqrt(20))
-    assert np.hypot(*errors) < 0.003 * means[0]
+    assert np.hypot(*errors) < 0.0015 * means[0]
     assert abs(means[1] - means[0]) < 0.003 * means[0] + 4 * np.hypot(*errors)
