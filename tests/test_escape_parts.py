@@ -330,6 +330,34 @@ def test_for_one_teacher_unit_the_law_has_a_closed_form(
     assert third == pytest.approx(-polygamma(2, p / 2) / polygamma(1, p / 2) ** 1.5, rel=0.1)
 
 
+@pytest.mark.parametrize("q0", [5.0, 300.0, 1e4])
+@pytest.mark.parametrize("N", [10**4, 10**6])
+def test_norms_far_above_the_plateau_shrink_first(q0: float, N: int) -> None:
+    """M goes as their root: the same closed form, though M is not small at the start."""
+    task, eta = ql.Task(3, 1, [1.2]), 2e-6
+    law = ql.escape_law(task, N, eta, q0=q0, plateau_noise=False)
+    M = np.array([[math.sqrt(1.2 * q0 / N)], [0.0], [0.0]])
+    run = ql.integrate(
+        task, ql.Overlaps(q0 * np.eye(3), M), eta=eta, alpha=np.linspace(0, 2 * law.mean, 4001)
+    )
+    expected = run.escape_time() - (digamma(1.5) + math.log(2)) / (2 * law.rate)
+    std = math.sqrt(polygamma(1, 1.5)) / (2 * law.rate)
+    assert abs(law.mean - expected) < 0.01 * std
+    assert abs(law.std - std) < 0.01 * std
+    assert law.std_error < 0.005 * std
+
+
+def test_the_time_in_which_norms_shrink_has_a_closed_form() -> None:
+    """Where η² is nothing: ln q' = −4η ((1 + 2/p) q − tr T/p*)."""
+    task, eta = ql.Task(4, 2, [1.0, 0.6]), 1e-9
+    linear = LinearStage(task, eta, "free", True, 50.0)
+    for q in (1.0, 20.0):
+        left, first = ((1.5 * x - 0.8) / x for x in (q, 50.0))
+        expected = math.log(first / left) / (4 * eta * 0.8)
+        assert linear.shrinking(q) == pytest.approx(expected, rel=1e-6)
+    assert linear.shrinking(50.0) == linear.shrinking(60.0) == 0.0
+
+
 class Passing:
     """In the place of the ODE: times of chosen starts, which say what becomes of them."""
 

@@ -30,6 +30,7 @@ from quadlib.thresholds import Matched
 __all__ = ["EscapeLaw", "escape_law", "escape_law_in_pieces"]
 
 _SMALL = 1e-3  # loss drop, relative to the plateau, up to which M grows linearly
+_HIGH = 10.0  # norms, relative to the plateau's, down to which they shrink as if alone
 _SLOW = 0.02  # growth rate over η tr T/p*, below which M grows too slowly to be followed
 _STEP = 0.4  # growth of M in a step of the Runge-Kutta method
 _TOGETHER = 1 << 16  # numbers that fit a cache, in a step of which a slider may wait
@@ -176,11 +177,13 @@ def escape_law_in_pieces(
         )
     # Time until the loss drop (4.6) of one teacher unit is small but no longer tiny
     small = _SMALL * min(plateau.loss, 2 * (plateau.loss - target))
-    drop = 2 * q0 * stage.t.sum() / (task.p_star**2 * N)
-    linear = max(0.0, math.log(small / drop) / (2 * rate))
+    high = min(q0, _HIGH * plateau.q)
+    drop = 2 * high * stage.t.sum() / (task.p_star**2 * N)
+    linear = stage.shrinking(high) + max(0.0, math.log(small / drop) / (2 * rate))
     q, growth, v = stage.follow(linear)
     # Of norms that are to be adjusted, and of what is learned: the method is unstable at 2.8
     fastest = 2 * (q + 2 * q / task.p) - float(stage.t.mean()) if free else 0.0
+    fastest *= 1 + (q0 > 4 * plateau.q)  # then M goes as the root of what is adjusted
     step = min(_STEP / rate, 2 / (4 * eta * max(fastest, unit * (1 + 1 / task.p_star))))
     steps = 8 / rate / step
     amplitude = (np.sqrt(v * stage.t / N) * np.exp(growth))[::-1]

@@ -1,5 +1,7 @@
 """While M is small: norms, growth and noise of the overlaps, without feedback."""
 
+import math
+
 import numpy as np
 
 from quadlib.checks import Constraint
@@ -37,6 +39,13 @@ class LinearStage:
         s = q - self.t.sum() / self.k
         noise = self.moment(q, 1, 0)[0]
         return float(-4 * self.eta * (s + 2 * q / self.p) + 4 * self.eta**2 * noise)
+
+    def shrinking(self, q: float) -> float:
+        """Time in which norms shrink to q, above the plateau's, (3.3)."""
+        from scipy.integrate import quad
+
+        inverse = lambda x: -1 / self.drift(math.exp(x))  # noqa: E731
+        return float(quad(inverse, math.log(q), math.log(self.q0))[0]) if q < self.q0 else 0.0
 
     def rates(self, q: float) -> Array:
         """r_r, (3.4) and (3.5)."""
