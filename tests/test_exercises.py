@@ -147,6 +147,16 @@ def test_no_answer_is_waited_for(answer, capsys, monkeypatch):
     )
 
 
+def test_a_notebook_shows_the_sentence_alone():
+    from IPython.core.formatters import DisplayFormatter
+
+    for right in (True, False):
+        verdict = checking.Verdict(right)
+        assert verdict == right
+        assert repr(verdict) == repr(right)
+        assert DisplayFormatter().format(verdict) == ({}, {})
+
+
 def test_an_unknown_exercise_is_named_with_those_there_are():
     for name in ("00.77", "99.1", 3):
         with pytest.raises(ValueError, match=r"exercise must be one of '00.1', .*, got"):

@@ -66,7 +66,17 @@ def _numbers(given: Any) -> Any:
         return None
 
 
-def check(exercise: str, answer: Any) -> bool:
+class Verdict(int):
+    """True or False, of which a notebook shows nothing: the sentence has said it."""
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
+def check(exercise: str, answer: Any) -> Verdict:
     """Say whether an answer is right; if not, give a hint.
 
     Parameters
@@ -79,8 +89,8 @@ def check(exercise: str, answer: Any) -> bool:
 
     Returns
     -------
-    bool
-        True if it is right: within 1e-3, relative, unless the question states another tolerance.
+    Verdict
+        True if it is right, else False: within 1e-3, relative, unless the question states another tolerance.
     """
     names = sorted(path.stem for path in Path(__file__).parent.glob("_[0-9]*.py"))
     name = next((name for name in names if name[1:3] == str(exercise)[:2]), names[0])
@@ -93,7 +103,7 @@ def check(exercise: str, answer: Any) -> bool:
     parts = answer if isinstance(answer, list | tuple) else [answer]
     if any(part is None or part is ... for part in parts):
         print(f"○ {exercise} waits for your answer: put it in place of the dots.")
-        return False
+        return Verdict(False)
     right, words = known[exercise].judge(answer)
     print(f"✓ {exercise}: {words}" if right else f"✗ {exercise}, not yet: {words}")
-    return right
+    return Verdict(right)

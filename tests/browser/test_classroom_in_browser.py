@@ -73,6 +73,7 @@ def test_a_wrong_answer_gets_a_hint_and_the_right_one_is_right(student: Student)
     ):
         cell = student.run_cell('ql.check("01.4"', f'answer = {typed}\nql.check("01.4", answer)')
         cell.locator(".jp-OutputArea-output", has_text=words).first.wait_for()
+        assert cell.locator(".jp-OutputArea-output").count() == 1  # and no False beside it
     assert student.errors == []
 
 
