@@ -90,7 +90,8 @@ def check(exercise: str, answer: Any) -> Verdict:
     Returns
     -------
     Verdict
-        True if it is right, else False: within 1e-3, relative, unless the question states another tolerance.
+        True if it is right, within 1e-3, relative, unless the question states another tolerance;
+        else False.
     """
     names = sorted(path.stem for path in Path(__file__).parent.glob("_[0-9]*.py"))
     name = next((name for name in names if name[1:3] == str(exercise)[:2]), names[0])
