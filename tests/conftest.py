@@ -2,6 +2,8 @@
 
 import signal
 import sys
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -23,6 +25,19 @@ def unchecked() -> Any:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def ctrl_c() -> threading.Thread:
+    """Once it is started, a real Ctrl-C after half a second of work, not of waiting for others."""
+
+    def press() -> None:
+        end = time.process_time() + 0.5
+        while time.process_time() < end:
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
+    return threading.Thread(target=press, daemon=True)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -204,14 +204,13 @@ def test_a_solution_is_a_fixed_point() -> None:
         assert_possible(run)
 
 
-def test_ctrl_c_keeps_what_was_recorded() -> None:
+def test_ctrl_c_keeps_what_was_recorded(ctrl_c: threading.Thread) -> None:
     """A real signal in the middle of many small steps."""
     task = ql.Task(24, 4)
     state = ql.random_overlaps(task, 10**6, 0)
     alpha = np.linspace(0.0, 1000.0, 200_001)
     ql.integrate(task, state, eta=0.05, alpha=0.01)  # imports
-    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
-    timer.start()
+    ctrl_c.start()
     with pytest.raises(ql.RunInterrupted, match="`trajectory`") as caught:
         ql.integrate(task, state, eta=0.05, alpha=alpha)
     so_far = caught.value.trajectory
