@@ -60,7 +60,8 @@ TESTS = {
     "landscape": f"test_landscape theorems/test_hessian_spectra {BAD}",
     "thresholds": "theorems/test_learning_rates test_escape_parts",
     "checks": f"{BAD} test_seeds test_precision test_trajectory test_state test_task",
-    "dynamics/components": f"test_ode_parts {END} theorems/test_ode theorems/test_reference_values",
+    "dynamics/components": f"test_ode_parts {END} theorems/test_ode theorems/test_reference_values "
+    "test_loops",
     "dynamics/flow": f"theorems/test_flow {END} theorems/test_reference_values {BAD}",
     "dynamics/ode": f"test_ode_parts {END} theorems/test_ode {BAD} theorems/test_reference_values",
     "escape/linear": "test_escape_parts test_precision theorems/test_escape_law",
@@ -74,12 +75,13 @@ TESTS = {
     "dynamics/compiled": "test_loops",
     "dynamics/record": "test_loops test_together",
     "dynamics/together": "test_loops test_together",
+    "dynamics/derivative": "test_loops",
     "dynamics/overlaps": LOOPS,
     "dynamics/diffusion": LOOPS,
     "dynamics/weights": LOOPS,
     "dynamics/lockstep": "test_loops test_together",
 }
-COMPILED = ("dynamics/overlaps", "dynamics/weights", "dynamics/diffusion")
+COMPILED = ("dynamics/derivative", "dynamics/overlaps", "dynamics/weights", "dynamics/diffusion")
 SWAPS = {
     ast.Add: [ast.Sub], ast.Sub: [ast.Add], ast.Mult: [ast.Div], ast.Div: [ast.Mult],
     ast.Pow: [ast.Mult], ast.Mod: [ast.Mult], ast.BitAnd: [ast.BitOr], ast.BitOr: [ast.BitAnd],

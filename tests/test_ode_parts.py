@@ -12,7 +12,8 @@ import pytest
 
 import quadlib as ql
 from quadlib.dynamics.components import Components, _independent, component_loss
-from quadlib.dynamics.ode import _explicit, _solved
+from quadlib.dynamics.ode import _explicit, _solved, integrate_in_pieces
+from quadlib.dynamics.progress import to_the_end
 
 T = 4.0
 TASK, EYE = ql.Task(2, 1, [T]), np.eye(2)
@@ -282,6 +283,29 @@ def test_explicit_is_what_costs_less_than_jacobians(
     end = evaluations / (8 * 0.25 * max(t, q))
     assert _explicit(task, state, 0.25, 0.999 * end)
     assert not _explicit(task, state, 0.25, 1.001 * end)
+
+
+def test_the_derivative_is_compiled_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`integrate` gives the same digits whether or not anything has been compiled."""
+    used: list[Any] = []
+
+    def nothing(_y: Any, dy: Any, *_: Any) -> bool:
+        dy[:] = 0.0
+        used.append(dy)
+        return True
+
+    monkeypatch.setattr("quadlib.dynamics.components.derivative", nothing)
+    how: Any = dict(eta=0.02, alpha=[0.5], rtol=1e-8, gradient_noise=True)
+    run = ql.integrate(TASK, STATE, **how)
+    Components(TASK, STATE, 0.25, "free", True).derivative(0.0, np.ones(7))
+    to_the_end(integrate_in_pieces(TASK, STATE, **how))
+    assert not used
+    stays = to_the_end(integrate_in_pieces(TASK, STATE, **how, compiled=True))
+    assert used
+    np.testing.assert_allclose(stays.Q, STATE.Q[None], rtol=1e-14)
+    assert np.abs(run.Q - STATE.Q).max() > 0.1
 
 
 def test_a_run_of_its_start_alone_is_what_was_given() -> None:

@@ -60,19 +60,20 @@ def derivative(
             dF[i, k + j] = N[i, k + j] + N[j, k + i]
             for l in range(k):
                 dF[i, k + j] += N[i, l] * F[j, l] + N[j, l] * F[i, l]
-    for i in range(r if spherical else 0):
-        free, norm = dF[i, k + i], F[i, k + i]
-        for l in range(k):
-            free += 2 * F[i, l] * dF[i, l]
-            norm += F[i, l] * F[i, l]
-        N[i, 0] = free / (2 * norm)  # (2.3)
-    for i in range(r if spherical else 0):
-        for j in range(r):
-            dF[i, k + j] -= N[i, 0] * F[i, k + j] + N[j, 0] * F[j, k + i]
+    if spherical:
+        for i in range(r):
+            free, norm = dF[i, k + i], F[i, k + i]
             for l in range(k):
-                dF[i, k + j] += 2 * gain * F[i, l] * F[j, l]
-        for l in range(k):
-            dF[i, l] -= (N[i, 0] + gain) * F[i, l]
+                free += 2 * F[i, l] * dF[i, l]
+                norm += F[i, l] * F[i, l]
+            N[i, 0] = free / (2 * norm)  # (2.3)
+        for i in range(r):
+            for j in range(r):
+                dF[i, k + j] -= N[i, 0] * F[i, k + j] + N[j, 0] * F[j, k + i]
+                for l in range(k):
+                    dF[i, k + j] += 2 * gain * F[i, l] * F[j, l]
+            for l in range(k):
+                dF[i, l] -= (N[i, 0] + gain) * F[i, l]
     for i in range(k):
         for j in range(k):
             dE[i, j] = 0.0
