@@ -50,7 +50,6 @@ import numpy as np
 import quadlib as ql
 from quadlib import claims, plotting
 from quadlib.notation import number
-from quadlib.plateau import last_learning_rate
 
 PALETTE = plotting.PALETTE
 
@@ -137,7 +136,7 @@ def waiting(p, eta, runs=10):
 
 etas = np.array([0.01, 0.1, 0.2, 0.25])
 fine = np.linspace(0.001, 0.26, 60)
-last = {p: last_learning_rate(ql.Task(p, 2), "free") for p in (2, 4, 16)}
+last = {p: ql.learning_rates(ql.Task(p, 2)).plateau for p in (2, 4, 16)}
 on_plateau = {(p, e): waiting(p, e) for p in last for e in etas if e < 0.99 * last[p]}
 
 fig, ax = plotting.figure(width=6.5)

@@ -24,7 +24,7 @@ def _distance(run: Any, ode: Any) -> Array:
 @claim("C1")
 def C1(effort: Effort) -> Iterator[Finding]:
     """In high dimension one-pass SGD follows closed ODEs for the overlap matrices."""
-    runs, task, eta, sizes = m.chosen(effort, 45, 600), Task(4, 2), 0.05, (300, 1000, 3000)
+    runs, task, eta, sizes = m.chosen(effort, 50, 600), Task(4, 2), 0.05, (300, 1000, 3000)
     start = random_overlaps(task, 40, 1)  # of order one, the same for every N
     how: dict[str, Any] = dict(alpha=np.linspace(0.0, 30.0, 61), start=start)
     ode, flow = (

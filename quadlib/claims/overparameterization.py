@@ -42,7 +42,7 @@ def C2(effort: Effort) -> Iterator[Finding]:
     order in η; overparameterization changes A, and so only modestly the escape.
     """
     small_N, large_N = 10**4, 10**10
-    cases = [(2, small_N, 50), (8, small_N, 28)]
+    cases = [(2, small_N, 50), (8, small_N, 36)]
     cases += [(2, large_N, 100), (8, large_N, 60), (16, large_N, 40)]
     if effort == "full":
         cases = [(2, small_N, 1000), (8, small_N, 400)]
