@@ -66,9 +66,9 @@ class Components:
         self.start = self.joined(m, (vectors * values) @ vectors.T, self.misfit(m))
         # the noise of labels may hold the mean norm at η ν/2
         self.bound = BLOW_UP * (
-            self.norm(self.start) + self.t.sum() + task.p * eta * task.label_noise
+            self.norm(self.start) + float(self.t.sum()) + task.p * eta * task.label_noise
         )
-        self.largest = 4 * eta * self.a.min() * self.bound
+        self.largest = 4 * eta * float(self.a.min()) * self.bound
         # where `derivative` writes, and its parts
         k, dy, G = self.k, np.empty(len(self.start)), np.empty((r + self.k, r + self.k))
         dF, dE = self._split(dy)
@@ -77,7 +77,7 @@ class Components:
         self._trace = G.ravel()[:: r + k + 1], np.ones(r + k)
         self._a = np.tile(self.a_column, r + self.k)
         self._rate = -4 * eta * self._a
-        of_task = eta, self.label_noise, float(self.largest), self.spherical, noise
+        of_task = eta, self.label_noise, self.largest, self.spherical, noise
         self._compiled = (dy, G, np.empty(self.shape), self.a, *of_task) if compiled else None
 
     def joined(self, m: Any, P: Any, E: Any) -> Array:

@@ -235,7 +235,7 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                         steps = 1 if code == 2 else RENEWED  # or more: see whether y moves at all
                         calls, idle = calls + steps, idle + steps
                         # written so that NaN counts as a divergence too
-                        bounded = bool(y @ y < motion.bound**2) and idle <= MOST_STEPS
+                        bounded = bool(y.dot(y) < motion.bound**2) and idle <= MOST_STEPS
                         well = code in (2, -1) and bounded
                         if code == 2 and stop == times[done] and well:
                             waiting.append(y.copy())
