@@ -3,7 +3,10 @@
 import contextlib
 import importlib
 import runpy
+import signal
 import sys
+import threading
+import time
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -377,6 +380,76 @@ def test_a_cache_that_cannot_be_written_is_done_without_and_warned_of_once(
     with pytest.raises(ZeroDivisionError):
         half(0)
     assert len(tried) == 4  # what is in memory is not compiled again for an error of its own
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_an_interrupt_that_the_compiler_drops_is_raised_again(
+    monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    """In a callback of LLVM Python prints it as ignored, and goes on."""
+    room, went_on = importlib.import_module("quadlib.dynamics.compiled"), []
+    handler = signal.getsignal(signal.SIGINT)
+
+    def work() -> None:
+        for _ in range(3000):
+            time.sleep(0.01)
+
+    def compiling() -> None:
+        for first in range(lost):
+            with contextlib.suppress(KeyboardInterrupt):
+                if not first:
+                    signal.raise_signal(signal.SIGINT)
+                work()
+        if not lost:
+            signal.raise_signal(signal.SIGINT)
+        work()
+        went_on.append(True)
+
+    monkeypatch.setattr("numba.njit", lambda **_: lambda loop: loop)
+    with pytest.raises(KeyboardInterrupt):
+        room.compiled(compiling)()
+    assert not went_on
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_an_interrupt_that_nothing_hears_ends_the_compilation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room, calls = importlib.import_module("quadlib.dynamics.compiled"), []
+
+    def compiling() -> None:
+        calls.append(1)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("numba.njit", lambda **_: lambda loop: loop)
+    loop = room.compiled(compiling)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            loop()
+    monkeypatch.setattr(signal, "raise_signal", lambda _: None)
+    loop()  # compiled at last: from now on nothing is done about signals
+    monkeypatch.setattr(signal, "signal", None)
+    loop()
+    assert len(calls) == 4
+    # elsewhere signals belong to others
+    other = room.compiled(lambda: threading.current_thread().name)
+    seen: list[str] = []
+    thread = threading.Thread(target=lambda: seen.append(other()), name="elsewhere")
+    thread.start()
+    thread.join()
+    assert seen == ["elsewhere"]
+
+
+def test_a_handler_of_interrupts_that_is_not_pythons_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    room, heard = importlib.import_module("quadlib.dynamics.compiled"), []
+    monkeypatch.setattr("numba.njit", lambda **_: lambda loop: loop)
+    own = signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+    try:
+        room.compiled(lambda: signal.raise_signal(signal.SIGINT))()
+    finally:
+        signal.signal(signal.SIGINT, own)
+    assert heard == [1]
 
 
 def test_arrays_are_those_of_numpy_where_jaxtyping_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,10 @@
 """Compilation by numba, where it is installed."""
 
+import signal
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
 from typing import Any, TypeVar
 
@@ -41,28 +44,61 @@ def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
     The machine code is kept on disk, so that only the first use ever waits for the compiler;
     where the cache is full, damaged or cannot be written, in memory.
     """
-    made: list[Any] = []  # the compiled loop, and whether its cache may still fail
+    made: list[Any] = []  # the loop, whether its cache may still fail, whether it is compiled
 
     def make(on_disk: bool) -> None:
         import numba
 
         options: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy"}
-        made[:] = numba.njit(cache=on_disk, **options)(loop), on_disk
+        made[:] = numba.njit(cache=on_disk, **options)(loop), on_disk, False
+
+    def run(args: tuple[Any, ...]) -> Any:
+        if made[2]:
+            return made[0](*args)
+        with _interruptible():
+            result = made[0](*args)
+        made[2] = True
+        return result
 
     @wraps(loop)
     def call(*args: Any) -> Any:
         try:
             if not made:
                 make(on_disk=True)
-            return made[0](*args)
+            return run(args)
         except Exception as error:  # a damaged cache can raise nearly anything, before the loop
             if made and not made[1]:
                 raise
             _warn(f"{type(error).__name__}: {error}")
             make(on_disk=False)
-            return made[0](*args)
+            return run(args)
 
     return call
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Repeat a Ctrl-C until it is heard: Python drops what is raised in a callback of LLVM."""
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    repeated: list[threading.Timer] = []
+
+    def interrupt(*_: Any) -> None:
+        repeated.append(threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]))
+        repeated[-1].start()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for timer in repeated:
+            timer.cancel()
+    if repeated:
+        raise KeyboardInterrupt
 
 
 _warned: list[str] = []
