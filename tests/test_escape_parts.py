@@ -330,15 +330,14 @@ def test_for_one_teacher_unit_the_law_has_a_closed_form(
     assert third == pytest.approx(-polygamma(2, p / 2) / polygamma(1, p / 2) ** 1.5, rel=0.1)
 
 
-@pytest.mark.parametrize("q0", [5.0, 300.0, 1e4])
-@pytest.mark.parametrize("N", [10**4, 10**6])
-def test_norms_far_above_the_plateau_shrink_first(q0: float, N: int) -> None:
+@pytest.mark.parametrize(("N", "q0"), [(10**4, 5.0), (10**4, 300.0), (10**6, 1e4)])
+def test_norms_far_above_the_plateau_shrink_first(N: int, q0: float) -> None:
     """M goes as their root: the same closed form, though M is not small at the start."""
     task, eta = ql.Task(3, 1, [1.2]), 2e-6
     law = ql.escape_law(task, N, eta, q0=q0, plateau_noise=False)
     M = np.array([[math.sqrt(1.2 * q0 / N)], [0.0], [0.0]])
     run = ql.integrate(
-        task, ql.Overlaps(q0 * np.eye(3), M), eta=eta, alpha=np.linspace(0, 2 * law.mean, 4001)
+        task, ql.Overlaps(q0 * np.eye(3), M), eta=eta, alpha=np.linspace(0, 2 * law.mean, 1001)
     )
     expected = run.escape_time() - (digamma(1.5) + math.log(2)) / (2 * law.rate)
     std = math.sqrt(polygamma(1, 1.5)) / (2 * law.rate)

@@ -63,6 +63,7 @@ class Escape(Explorer):
         self.live.log(self.bottom.yaxis)
         self.live.animate()
         self.batches: list[Together] = []
+        self.tall = 1.0
         return {
             "p": controls.units(),
             "p_star": controls.teachers(),
@@ -140,8 +141,8 @@ class Escape(Explorer):
         self.bare.set_data(alpha, other)
         self.edges = np.linspace(low, high, _BINS + 1)
         self.bars.set_data(np.zeros(_BINS), self.edges)
-        tall = controls.round_up(1.4 * max(density.max(), other.max()))
-        self.live.limits(self.right, (low, high), (0.0, tall))
+        self.tall = controls.round_up(1.4 * max(density.max(), other.max()))
+        self.live.limits(self.right, (low, high), (0.0, self.tall))
         return caption
 
     def show_runs(
@@ -159,7 +160,7 @@ class Escape(Explorer):
             width = self.edges[1] - self.edges[0]
             heights = counts / (width * max(len(escaped), 1))
             self.bars.set_data(heights)
-            tall = max(self.right.get_ylim()[1], controls.round_up(heights.max()))
+            tall = max(self.tall, controls.round_up(heights.max()))
             self.live.limits(self.right, (self.edges[0], self.edges[-1]), (0.0, tall))
             beside = len(escaped) - int(counts.sum())
             text += f", {beside} of them beside the histogram" * bool(beside)

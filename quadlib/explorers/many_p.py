@@ -63,8 +63,9 @@ class Setting(NamedTuple):
 @lru_cache(64)
 def _end(p_star: int, eta: float, constraint: Constraint) -> float:
     usual = 3.5 * p_star / eta
-    level = level_of(Task(p_star, p_star), eta, constraint)
-    slow = 10 / level.escape_rate if level and level.escape_rate > 0 else 0.0  # a large η
+    # at a large η only networks of more units leave the plateau
+    levels = (level_of(Task(p, p_star), eta, constraint) for p in (p_star, 2 * p_star, LARGEST))
+    slow = next((10 / x.escape_rate for x in levels if x and x.escape_rate > 0), 0.0)
     return controls.round_up(max(usual, min(slow, 4 * usual)))
 
 

@@ -26,7 +26,7 @@ _RUNS, _START_N, _POINTS, _RTOL = 6, 40, 151, 1e-6
 _ROUND = np.outer(10.0 ** np.arange(-3, 5), [1, 2, 4, 6]).ravel()
 _NAMES = {True: "ODE", False: "ODE without gradient noise"}
 _FOLLOW = ("Q₁₁", "Q₁₂", "M₁₁", "M₁₂", "loss")
-_SPAN = (7.0, 1.5e8)
+_SPAN = (4.0, 2.5e8)
 
 
 class _Case(NamedTuple):
