@@ -391,7 +391,7 @@ def test_an_interrupt_that_the_compiler_drops_is_raised_again(
     handler = signal.getsignal(signal.SIGINT)
 
     def work() -> None:
-        for _ in range(3000):
+        for _ in range(300):
             time.sleep(0.01)
 
     def compiling() -> None:
