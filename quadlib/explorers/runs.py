@@ -60,6 +60,11 @@ class Setting(NamedTuple):
         return (self.plateau.loss + self.floor) / 2 if self.plateau else -math.inf
 
     @property
+    def method(self) -> Any:
+        """How SGD is drawn."""
+        return method(self.N, self.end)
+
+    @property
     def leaves(self) -> bool:
         """Whether M grows on the plateau, beyond rounding."""
         return self.plateau is not None and self.plateau.escape_rate > 1e-6 * self.eta
@@ -92,12 +97,11 @@ class Setting(NamedTuple):
     def runs(self, count: int, first: int = 0) -> Together:
         """Return runs of SGD at α = 0, from the number `first` on."""
         more: Any = dict(eta=self.eta, alpha=self.alpha, N=self.N, constraint=self.constraint)
-        more["method"] = method(self.N, self.end)
-        return begun(self.task, count, self.seed, first=first, **more)
+        return begun(self.task, count, self.seed, first=first, method=self.method, **more)
 
     def drawn(self, runs: int) -> int:
         """Return how many of these runs are drawn."""
-        return drawn(runs, self.task, self.N, self.eta, self.end, method(self.N, self.end))
+        return drawn(runs, self.task, self.N, self.eta, self.end, self.method)
 
     def calls(self, ode: Trajectory, runs: int) -> list[str]:
         """Return the library calls behind the ODE, the plateau and this many runs."""
@@ -117,7 +121,7 @@ class Setting(NamedTuple):
         if self.plateau:
             lines.append(f"plateau = ql.plateau(task, eta{norms})")
         if runs:
-            how = f"seed={self.seed}, method='{method(N, self.end)}'{norms}, progress=False"
+            how = f"seed={self.seed}, method='{self.method}'{norms}, progress=False"
             lines.append(f"sgd = ql.ensemble(task, eta=eta, alpha=alpha, N=N, runs={runs}, {how})")
         return lines
 
