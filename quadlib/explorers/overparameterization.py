@@ -21,7 +21,7 @@ from quadlib.shapes import Array
 from quadlib.trajectory import Trajectory
 
 _OTHERS = (1, 2, 4, 8, 16)
-_LATE, _HIGH = (1e-9, 10.0), 1.8
+_LATE, _HIGH = (1e-9, 10.0), 2.1  # for p = p* = 1 the loss begins at 2
 _COLUMNS = ("units p", "mean escape time by the law", "its standard deviation")
 
 
@@ -80,7 +80,7 @@ class Overparameterization(Explorer):
         self.family = family
         for line in self.this.values():
             line.set(data=([], []), color=p_color(now.p))
-        self.this[self.left].set_data(run.alpha, np.where(run.loss < _HIGH, run.loss, np.nan))
+        self.this[self.left].set_data(run.alpha, run.loss)
         self.level.set_data([0, now.end], [level, level])
         self.law.set_data([], [])
         escape = run.escape_time() if math.isfinite(level) else math.inf
@@ -104,9 +104,7 @@ class Overparameterization(Explorer):
         end = controls.a_second()
         for p, line in self.others[self.left].items():
             other = yield from many_p.ode(now._replace(p=p))
-            yield partial(
-                line.set_data, other.alpha, np.where(other.loss < _HIGH, other.loss, np.nan)
-            )
+            yield partial(line.set_data, other.alpha, other.loss)
         if now.settles:
             run = yield from many_p.ode(now, late=True)
             caption = caption._replace(alt=f"{caption.alt} {_words(now, run)}")
