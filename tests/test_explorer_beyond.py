@@ -65,7 +65,7 @@ def test_what_is_right_of_the_picture_is_said(explorer):
     [
         (dict(eta=0.5), "The learning rate η is too large: the ODE diverges after"),
         (dict(p=2), "2 student units cannot express 3 teacher units."),
-        (dict(eta=0.28, label_noise=0.0), "The learning rate η is above its critical value 0.2"),
+        (dict(eta=0.28, label_noise=0.0), "η = 0.28 is not below its critical value 0.2"),
     ],
 )
 def test_a_setting_that_spoils_the_story_says_so(explorer, values, sentence):

@@ -41,10 +41,7 @@ def show(explorer, **values):
     [
         ({"p": 1, "p_star": 2}, "p = 1 is less than p* = 2: no zero-loss solution. Raise p."),
         ({"eta": 0.5}, "The learning rate η is too large: no plateau exists. Lower it."),
-        (
-            {"eta": 0.2},
-            "The learning rate η is above its critical value 0.167: solutions repel. Lower it.",
-        ),
+        ({"eta": 0.2}, "η = 0.2 is not below its critical value 0.167: solutions repel."),
         ({"p": 8, "p_star": 4, "log_N": 1.0}, "N must be at least p + p* = 12"),
     ],
 )

@@ -64,7 +64,8 @@ def test_the_late_curve_tends_to_the_law(explorer):
         ({"p": 1}, "p = 1 is less than p* = 2: the loss cannot reach zero. Raise p."),
         (
             {"eta": 0.25},
-            "The learning rate η is not below its critical value 0.25: solutions repel. Lower it.",
+            "η = 0.25 is not below its critical value 0.25: solutions repel. Lower the learning "
+            "rate η.",
         ),
         ({"eta": 0.5}, "The learning rate η is too large: the ODE diverges. Lower it."),
         (

@@ -10,11 +10,10 @@ import numpy as np
 
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.runs import as_far, begun, curves, followed, how, level_of, method
+from quadlib.explorers.runs import as_far, begun, curves, followed, how, level_of, method, repelled
 from quadlib.late_time import late_time_law
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
-from quadlib.plateau import critical_learning_rate
 from quadlib.plotting import PALETTE, teacher_style
 from quadlib.shapes import Array
 from quadlib.state import random_overlaps
@@ -148,11 +147,7 @@ def _warning(task: Task, eta: float, ode: Trajectory, end: float, level: float) 
         return "The learning rate η is too large: no plateau exists. Lower it."
     if task.p < 3:
         return f"{task.p} student unit{'s' * (task.p > 1)} cannot express 3 teacher units."
-    critical = critical_learning_rate(task)
-    if eta > critical:
-        above = f"above its critical value {number(critical)}: zero loss repels"
-        return f"The learning rate η is {above}. Lower it."
-    return ""
+    return repelled(task, eta)
 
 
 def _caption(

@@ -9,9 +9,8 @@ import numpy as np
 from quadlib.dynamics.compiled import if_compiled
 from quadlib.dynamics.together import Together
 from quadlib.explorers import controls
-from quadlib.explorers.runs import begun, drawn, in_pieces, level_of, method
-from quadlib.notation import number
-from quadlib.plateau import Plateau, critical_learning_rate
+from quadlib.explorers.runs import begun, drawn, in_pieces, level_of, method, repelled
+from quadlib.plateau import Plateau
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
@@ -65,11 +64,7 @@ class Setting(NamedTuple):
             return "The learning rate η is too large: the plateau is never left. Lower it."
         if not self.solvable:
             return f"p = {p} is less than p* = {p_star}: no zero-loss solution. Raise p."
-        critical = critical_learning_rate(self.task)
-        if self.eta > critical:
-            what = f"η is above its critical value {number(critical)}: solutions repel"
-            return f"The learning rate {what}. Lower it."
-        return ""
+        return repelled(self.task, self.eta)
 
 
 def chosen(values: dict[str, Any]) -> Setting:

@@ -11,11 +11,10 @@ import numpy as np
 from quadlib.dynamics.progress import to_the_end
 from quadlib.explorers import controls, many_p
 from quadlib.explorers.many_p import LARGEST, POINTS, N, Setting
-from quadlib.explorers.runs import level_of, quicken
+from quadlib.explorers.runs import level_of, quicken, repelled
 from quadlib.late_time import LateTimeLaw, late_time_law
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
-from quadlib.plateau import critical_learning_rate
 from quadlib.plotting import PALETTE, p_color, p_style
 from quadlib.shapes import Array
 from quadlib.trajectory import Trajectory
@@ -174,8 +173,7 @@ def _judge(now: Setting, run: Trajectory) -> tuple[float, str]:
     if now.p < now.p_star:
         less = f"p = {now.p} is less than p* = {now.p_star}"
         return level, f"{less}: the loss cannot reach zero. Raise p."
-    what = f"not below its critical value {number(critical_learning_rate(now.task))}"
-    return level, f"The learning rate η is {what}: solutions repel. Lower it." * (not now.settles)
+    return level, repelled(now.task, now.eta)
 
 
 def _late_law(now: Setting) -> LateTimeLaw | None:

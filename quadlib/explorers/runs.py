@@ -88,11 +88,7 @@ class Setting(NamedTuple):
             return f"{too_large}: on the plateau M shrinks, nothing escapes. {lower}"
         if self.task.p < self.task.p_star:
             return "Fewer student than teacher units: the loss cannot reach zero. Raise p."
-        critical = critical_learning_rate(self.task)
-        if self.eta >= critical:
-            what = f"not below its critical value {number(critical)}"
-            return f"{eta} is {what}: solutions repel. {lower}"
-        return ""
+        return repelled(self.task, self.eta)
 
     def runs(self, count: int, first: int = 0) -> Together:
         """Return runs of SGD at α = 0, from the number `first` on."""
@@ -160,6 +156,13 @@ def level_of(task: Task, eta: float, constraint: Any = "free") -> Plateau | None
     with suppress(NoPlateauError):
         return plateau(task, eta, constraint)
     return None
+
+
+def repelled(task: Task, eta: float) -> str:
+    """Return one sentence if solutions repel at this learning rate, else nothing."""
+    critical = critical_learning_rate(task)
+    what = f"η = {number(eta)} is not below its critical value {number(critical)}"
+    return f"{what}: solutions repel. Lower the learning rate η." * (eta >= critical)
 
 
 def setting(values: dict[str, Any]) -> Setting:
