@@ -205,3 +205,15 @@ def test_where_time_is_short_the_picture_says_what_is_missing(explorer, monkeypa
     assert alt.endswith(" Distances at 0 of 5 N: no compiled loops here.")
     assert alt.endswith(explorer._view.summary)
     assert len(explorer.dots.get_xdata()) == len(explorer.law.get_xdata()) == 0
+
+
+def test_runs_that_had_no_time_go_on_where_they_were(explorer, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(module.controls, "a_second", lambda: 0.0)
+        patch.setattr(module.runs, "_SLICE", 0.0)
+        move(explorer, eta=0.06)
+    (known,) = (made for made in explorer.known.values() if made.eta == 0.06)
+    assert known.active
+    assert "Distances" not in move(explorer, eta=0.06, overlap="Q₁₁")
+    assert not known.active
+    assert any(known is made for made in explorer.known.values())

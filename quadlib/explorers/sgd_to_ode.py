@@ -143,7 +143,7 @@ class SgdToOde(Explorer):
 
     def _distances(self, case: _Case, N: int, noise: bool, what: str, caption: Caption) -> Pieces:
         end, name, ode = controls.a_second(), _NAMES[noise], case.ode(N, noise)
-        sgd = yield from self._runs(case, N)
+        sgd = yield from self._runs(case, N, end)
         mean, lost = _distance(sgd, ode, what), int(sgd.diverged.sum())
         text = f"{_RUNS} SGD runs at N = {number(N)} ({runs.how(sgd, _RUNS)}) "
         if lost:
@@ -167,7 +167,10 @@ class SgdToOde(Explorer):
         for size in if_compiled(_SIZES, _FEWER):
             if time.process_time() > end - 0.3:
                 break
-            sgd, done = (yield from self._runs(case, size)), done + 1
+            sgd = yield from self._runs(case, size, end)
+            if sgd.active:
+                break
+            done += 1
             miss = _distance(sgd, case.ode(size, noise), what)
             if math.isfinite(miss):
                 found[size] = miss
@@ -181,7 +184,7 @@ class SgdToOde(Explorer):
         sizes, distances = list(found), list(found.values())
         gap = _distance(case.ode(N, False), case.ode(N, True), what)
         last = sizes[-1] if case.fixed else sizes[0]  # the largest is closest to the limit
-        there = _distance((yield from self._runs(case, last)), case.ode(last, True), what)
+        there = _distance((yield from self._runs(case, last, end)), case.ode(last, True), what)
         slope = float(np.polyfit(np.log(sizes), np.log(distances), 1)[0])
         text = f" From N = {number(sizes[0])} to {number(sizes[-1])} the distance scales as "
         text += f"N to the power {number(slope, 2)}."
@@ -199,16 +202,15 @@ class SgdToOde(Explorer):
 
         yield lines
 
-    def _runs(self, case: _Case, N: int) -> Generator[None, None, Together]:
-        """Return the runs at N, known or made now in slices."""
+    def _runs(self, case: _Case, N: int, end: float) -> Generator[None, None, Together]:
+        """Return the runs at N, from where they are known in slices until `end`."""
         key = (case.key, N)
-        if key not in self.known:
-            made = case.runs(N)
-            yield from runs.advance(made, controls.a_second())
-            self.known[key] = made
-            if len(self.known) > 60:
-                del self.known[next(iter(self.known))]
-        return self.known[key]
+        made = self.known.pop(key, None) or case.runs(N)
+        yield from runs.advance(made, end)
+        self.known[key] = made
+        if len(self.known) > 60:
+            del self.known[next(iter(self.known))]
+        return made
 
     def script(self, values: dict[str, Any]) -> str:
         """Return the calls for both ODEs, the runs at this N and their distance."""
