@@ -194,7 +194,7 @@ def _empirical(p: int, p_star: int, i: int, ratio: float) -> Generator[None, Non
         yield None
     if len(_KNOWN) == 256:
         _KNOWN.clear()
-    _KNOWN[key] = np.linalg.eigvalsh(np.hstack(columns))
+    _KNOWN[key] = found = np.linalg.eigvalsh(np.hstack(columns))
     yield None
     quicken()
-    return _KNOWN[key]
+    return found
