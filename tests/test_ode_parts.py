@@ -5,6 +5,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ class Told:
     def __init__(self, answer: Answer) -> None:
         self.answer, self.asked = answer, list[Any]()
         self.begun, self.stops = list[float](), list[float]()
+        self.implicit = False
+
+    @property
+    def _integrator(self) -> Any:
+        """As LSODA tells with which method it goes on."""
+        return SimpleNamespace(iwork=[0] * 19 + [1 + self.implicit])
 
     def __call__(self, derivative: Any) -> Any:
         return self
@@ -193,6 +200,22 @@ def test_a_slice_takes_ten_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None
     motion = Components(TASK, STATE, 0.25, "free", True)
     first = next(_solved(motion, np.arange(1, 7) / 4, 1e-8, False))
     assert len(first) == 1  # at the second look after its begin it is over
+
+
+@pytest.mark.parametrize(("explicit", "turns"), [(True, True), (True, False), (False, True)])
+def test_where_it_turns_implicit_it_goes_back_and_begins_anew(
+    monkeypatch: pytest.MonkeyPatch, explicit: bool, turns: bool
+) -> None:
+    """By a method that does not, from the last state before; where Jacobians pay it may turn."""
+    motion = Components(TASK, STATE, 0.002, "free", True)
+    expected = ql.integrate(TASK, STATE, eta=0.002, alpha=[0.25], rtol=1e-12)
+    told = Told(lambda y, _stop: (1.001 * y, 2))
+    told.implicit = turns
+    monkeypatch.setattr("scipy.integrate.ode", told)
+    found = np.concatenate(list(_solved(motion, np.array([0.0, 0.25, 0.5]), 1e-9, explicit)))
+    assert told.begun == ([0.0, 0.25] if explicit and turns else [0.0])
+    off = np.abs(motion.record(found[1:2])[0][0] - expected.Q[0]).max()
+    assert (off < 1e-8) if explicit and turns else (off > 1e-4)
 
 
 @pytest.mark.parametrize("explicit", [False, True])

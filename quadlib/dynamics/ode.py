@@ -227,9 +227,11 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                     warnings.simplefilter("ignore")
                     while going and len(waiting) < _TOGETHER and time.perf_counter() < pause:
                         stop = min(times[done], solver.t + max(short, solver.t / 32))
+                        last, at, turned = y.copy(), solver.t, False
                         try:
-                            y = solver.integrate(stop)
-                            code = solver.get_return_code()
+                            y, code = solver.integrate(stop), solver.get_return_code()
+                            turned = explicit and code == 2 and solver._integrator.iwork[19] == 2
+                            y = _explicitly(motion, last, at, stop, **how) if turned else y
                         except FloatingPointError:
                             code = 0
                         steps = 1 if code == 2 else RENEWED  # or more: see whether y moves at all
@@ -241,7 +243,7 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                             waiting.append(y.copy())
                             done, idle = done + 1, 0
                         going = well and done < len(points) and calls < RENEWED
-                        going = going and not motion.across(y) < SHRUNK * across
+                        going = going and not (turned or motion.across(y) < SHRUNK * across)
             except RuntimeError:  # before SciPy 1.17 there is one LSODA for all
                 going = False
             finally:  # also at Ctrl-C
@@ -249,7 +251,28 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                 yield np.reshape(ready, (-1, len(y)))
             if not well:
                 return
-        y, now = motion.aligned(solver.y), solver.t
+        y, now = motion.aligned(y), solver.t
+
+
+def _explicitly(
+    motion: Components, y: Array, now: float, end: float, rtol: float, atol: Array, **_: Any
+) -> Array:
+    """Return the state at the end of a step in which LSODA turns implicit.
+
+    It goes on with order 1, by which it has interpolated within a step of higher order already.
+    """
+    from scipy.integrate import solve_ivp
+
+    run = solve_ivp(
+        lambda alpha, y: motion.derivative(alpha, y).copy(),
+        (now, end),
+        y,
+        method="DOP853",
+        t_eval=[end],
+        rtol=rtol,
+        atol=atol,
+    )
+    return np.asarray(run.y[:, -1] if run.success else np.full(len(y), np.nan))
 
 
 def _explicit(task: Task, state: Overlaps, eta: float, end: float) -> bool:
