@@ -164,8 +164,11 @@ def test_the_exponent_tells_the_cases_apart(explorer):
 
 
 def test_a_divergence_is_said(explorer):
+    move(explorer)
+    explorer.right.set_ylim(1e-9, 10.0)  # as an earlier setting may leave it
     alt = move(explorer, eta=0.5)
     assert explorer.error == ""
+    assert explorer.right.get_ylim() == (1e-6, 10.0)
     assert alt.startswith("The ODE diverges after α = ")
     assert f"of the {RUNS} SGD runs at N = 1000 (sample by sample) diverge." in alt
     explorer.live.words("")

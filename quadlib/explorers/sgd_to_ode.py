@@ -26,7 +26,7 @@ _RUNS, _START_N, _POINTS, _RTOL = 6, 40, 151, 1e-6
 _ROUND = np.outer(10.0 ** np.arange(-3, 5), [1, 2, 4, 6]).ravel()
 _NAMES = {True: "ODE", False: "ODE without gradient noise"}
 _FOLLOW = ("Q₁₁", "Q₁₂", "M₁₁", "M₁₂", "loss")
-_SPAN = (4.0, 2.5e8)
+_SPAN, _HEIGHT = (4.0, 2.5e8), (1e-6, 10.0)
 
 
 class _Case(NamedTuple):
@@ -91,7 +91,7 @@ class SgdToOde(Explorer):
         (self.dots,) = right.plot([], [], "o", color=grey, ms=6, label="SGD to the thick ODE")
         (self.here,) = right.plot([], [], "D", color=grey, mfc="none", ms=9, label="at this N")
         self.live.log(right.xaxis, right.yaxis)
-        right.set(xlim=_SPAN, ylim=(1e-5, 10), xlabel="N", ylabel="root mean square distance")
+        right.set(xlim=_SPAN, ylim=_HEIGHT, xlabel="N", ylabel="root mean square distance")
         for ax in (left, right):
             self.live.legend(ax, ncols=3 if ax is left else 2)
         self.live.animate()
@@ -179,7 +179,12 @@ class SgdToOde(Explorer):
             less = controls.fewer(f"Distances at {done} of {len(_SIZES)} N")
             caption = caption.and_so(f" {less}.")
         if len(found) < 2:
-            yield lambda: caption
+
+            def none() -> Caption:
+                self.live.limits(self.right, _SPAN, _HEIGHT)  # not those of an earlier setting
+                return caption
+
+            yield none
             return
         sizes, distances = list(found), list(found.values())
         gap = _distance(case.ode(N, False), case.ode(N, True), what)
@@ -197,7 +202,7 @@ class SgdToOde(Explorer):
             # low enough for the law's end, in steps of three decades
             near = min(law[-1], *distances, gap if gap > 0 else 1.0)
             low = 10.0 ** (3 * math.floor(math.log10(near) / 3))
-            self.live.limits(self.right, _SPAN, (low, 10.0))
+            self.live.limits(self.right, _SPAN, (low, _HEIGHT[1]))
             return caption.and_so(text)._replace(rows=[*caption.rows, *rows])
 
         yield lines
