@@ -146,7 +146,7 @@ def test_no_size_is_compiled_for_itself() -> None:
     for p, k in ((1, 1), (4, 2), (5, 3), (16, 1)):
         finish(engine(ql.Task(p, k), 100, 0.02, "free", "overlaps", alpha=np.array([0.1]), runs=1))
     made = [cell.cell_contents for cell in overlaps._loop.__closure__]
-    (loop, _) = next(cell for cell in made if isinstance(cell, list))
+    loop, *_ = next(cell for cell in made if isinstance(cell, list))
     assert len(loop.signatures) == 1
 
 
