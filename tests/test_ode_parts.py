@@ -407,6 +407,41 @@ def test_E_is_taken_from_m_where_it_is_large() -> None:
         assert motion.loss(np.stack([far, one]))[1] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("p", "k", "t", "each"),
+    [
+        (1, 1, [T], True),
+        (3, 3, [T, T, T], True),
+        (3, 3, [T, T * (1 - 0.9e-13), T], True),
+        (3, 3, [T, T * (1 - 1.1e-13), T], False),
+        (3, 3, [3.0, 2.0, 1.0], False),
+        (4, 2, [T, T], False),
+        (2, 4, [T] * 4, False),
+    ],
+)
+@pytest.mark.parametrize("copies", [0, 2])
+def test_on_the_sphere_E_loses_what_is_in_norms_alone(
+    p: int, k: int, t: Any, each: bool, copies: int
+) -> None:
+    """The Gram matrix of √a m, a rotation of E + t/p*, has their squares less P on its diagonal."""
+    one = ql.random_overlaps(ql.Task(p, k, t), 8, 1, constraint="spherical")
+    of = [*range(p), *[0] * copies]  # of the first unit
+    state = ql.Overlaps(one.Q[np.ix_(of, of)], one.M[of])
+    motion = Components(ql.Task(p + copies, k, t), state, 0.25, "spherical", True)
+    m, P, E = motion.parts(motion.start)
+    np.testing.assert_allclose(motion.aligned(motion.start), motion.start, rtol=0, atol=1e-12)
+    wrong = 0.01 * np.arange(1, k + 1)  # of each norm, or in E alone, of the sum
+    values, vectors = np.linalg.eigh(m.T @ (motion.a_column * m))
+    if each:
+        O = np.sqrt(motion.a_column) * m @ vectors @ np.diag(values**-0.5) @ vectors.T
+        off = O.T @ np.diag(wrong) @ O
+    else:
+        off = wrong.mean() * np.eye(k)
+    found = motion.parts(motion.aligned(motion.joined(m, P, E + off)))
+    for part, expected in zip(found, (m, P, E), strict=True):
+        np.testing.assert_allclose(part, expected, rtol=0, atol=1e-12)
+
+
 def test_the_loss_is_what_it_is_called() -> None:
     """½ s² + tr E² + 2 tr aPa m mᵀ + tr aPaP, in matrices, for readouts that differ."""
     rng, a = np.random.default_rng(0), np.diag([0.5, 0.3, 0.2])

@@ -63,6 +63,7 @@ class Components:
         values[values < RANK_ROUNDING * np.trace(state.Q)] = 0.0
         r, self.k = m.shape
         self.shape, self.end = (r, r + self.k), r * (r + self.k)
+        self.rigid = r == self.k and bool(np.ptp(self.t) <= RANK_ROUNDING * self.t.mean())
         self.start = self.joined(m, (vectors * values) @ vectors.T, self.misfit(m))
         # the noise of labels may hold the mean norm at η ν/2
         self.bound = BLOW_UP * (
@@ -173,10 +174,21 @@ class Components:
         """The same state in units of which only the first p* see the teacher.
 
         Then the slow surplus units, of size 1/α, do not hide the others' P, of size 1/α². A
-        rotation of units is a symmetry, but not under the spherical constraint.
+        rotation of units is a symmetry, but not under the spherical constraint. There E loses what
+        errors of steps have put into the norms, which nothing else takes out: into their sum; at
+        p = p* with equal t into each, since √a m = O √(E + t/p*) with an orthogonal O.
         """
         m, P, E = self.parts(y)
-        if not self.spherical:
+        if self.spherical:
+            own, beyond = self.a * P.diagonal(), self.t.mean() / self.k - self.a
+            if self.rigid:
+                U, _, W = np.linalg.svd(np.sqrt(self.a_column) * m)
+                O = U @ W
+                E = E - (O.T * ((O @ E @ O.T).diagonal() + own + beyond)) @ O
+            else:
+                s = E.trace() + own.sum() + self.t.mean() - self.a.sum()
+                E = E - s / self.k * np.eye(self.k)
+        else:
             turn = np.linalg.qr(m, mode="complete")[0]
             self.R, m, P = self.R @ turn, turn.T @ m, turn.T @ P @ turn
             m[m.shape[1] :] = 0.0

@@ -119,8 +119,8 @@ def integrate(
     -----
     docs/theory.md (2.4), (2.5). LSODA, which turns implicit where the solution makes the ODE
     stiff; over a short time it is kept explicit. The loss is followed down to
-    1e-30 (tr T/p*)², and stays there. Units that are linearly dependent (or, with constraint
-    "spherical", equal or opposite) at the start stay so.
+    1e-30 (tr T/p*)², with either constraint, and stays there. Units that are linearly dependent
+    (or, with constraint "spherical", equal or opposite) at the start stay so.
     """
     how: Any = dict(constraint=constraint, gradient_noise=gradient_noise, rtol=rtol)
     pieces = integrate_in_pieces(task, state, eta, alpha, **how)

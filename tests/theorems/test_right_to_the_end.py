@@ -66,6 +66,53 @@ def test_a_coarse_tolerance_ends_at_a_solution_too(p: int, eta: float) -> None:
     assert run.loss[-1] < 1e-26
 
 
+def counted_run(monkeypatch: pytest.MonkeyPatch, *args: Any, **how: Any) -> tuple[Any, list[float]]:
+    times, derivative = list[float](), Components.derivative
+
+    def counted(self: Components, alpha: float, y: Any) -> Any:
+        times.append(alpha)
+        return derivative(self, alpha, y)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Components, "derivative", counted)
+        return ql.integrate(*args, constraint="spherical", **how), times
+
+
+@pytest.mark.parametrize(
+    ("p", "share", "rtol"),
+    [(1, 0.5, 1e-8), (2, 0.5, 1e-12), (3, 0.1, 1e-8), (3, 0.5, 1e-5), (4, 0.9, 1e-8)],
+)
+def test_on_the_sphere_the_loss_falls_exponentially_to_1e_30_and_then_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch, p: int, share: float, rtol: float
+) -> None:
+    """At T = I, where norms that errors of steps have put off one would hold it at rtol²."""
+    task = ql.Task(p, p)
+    eta = share * ql.critical_learning_rate(task)
+    rate = ql.late_time_law(task, eta, "spherical").rate
+    assert rate is not None
+    start = ql.random_overlaps(task, 10**4, 1, constraint="spherical")
+    alpha = np.append(np.linspace(0, 200 / rate, 401), 1e5 / rate)
+    run, times = counted_run(monkeypatch, task, start, eta=eta, alpha=alpha, rtol=rtol)
+    late = (run.loss < 1e-14) & (run.loss > 1e-25)
+    slopes = np.diff(np.log(run.loss[late])) / np.diff(run.alpha[late])
+    assert len(slopes) > 20
+    np.testing.assert_allclose(slopes, -rate, rtol=1e-3)
+    assert run.loss[-1] < 1e-30
+    learned = run.alpha[run.loss < 1e-29][0]
+    assert sum(time > learned for time in times) < 500
+
+
+def test_on_the_sphere_unequal_teachers_are_learned_to_1e_30_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There each norm keeps off one only as long as their sum does."""
+    task = ql.Task(4, 4, [1.3, 1.0, 0.9, 0.8])
+    start = ql.random_overlaps(task, 10**4, 1, constraint="spherical")
+    run, times = counted_run(monkeypatch, task, start, eta=0.1, alpha=[3e5], rtol=1e-8)
+    assert run.loss[0] < 1e-30
+    assert len(times) < 25_000
+
+
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_components_move_as_the_overlaps_do(constraint: Any, seed: int) -> None:
