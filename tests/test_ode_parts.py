@@ -105,6 +105,14 @@ def test_it_stops_at_the_points_and_before_anything_can_have_changed_much(
     assert solved(monkeypatch, [0.5], stays)[1] == [1]
 
 
+def test_no_stop_is_a_rounding_before_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine times 10/9 is less than 10, by what LSODA cannot begin a step with."""
+    motion = Components(TASK, STATE, 0.05625, "free", True)
+    stops = solved(monkeypatch, [10.0], stays, motion=motion)[0].stops
+    assert len(stops) == 9
+    assert stops[-1] == 10.0
+
+
 def test_where_nothing_moves_it_stops_at_the_points_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     motion = Components(TASK, STATE, 0.0, "free", True)
     monkeypatch.setattr(motion, "still", lambda *_: False)
