@@ -410,6 +410,11 @@ def test_an_interrupt_that_the_compiler_drops_is_raised_again(
         room.compiled(compiling)()
     assert not went_on
     assert signal.getsignal(signal.SIGINT) is handler
+    again: list[int] = []
+    signal.signal(signal.SIGINT, lambda *_: again.append(1))
+    time.sleep(0.3)  # three times what lies between two of them
+    signal.signal(signal.SIGINT, handler)
+    assert not again
 
 
 def test_an_interrupt_that_nothing_hears_ends_the_compilation(

@@ -229,11 +229,12 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                         stop = solver.t + max(short, solver.t / 32)
                         if stop > times[done] * (1 - 1e-9):  # LSODA begins no shorter step
                             stop = times[done]
-                        last, at, turned = y.copy(), solver.t, False
+                        last, at = y.copy(), solver.t
                         try:
                             y, code = solver.integrate(stop), solver.get_return_code()
-                            turned = explicit and code == 2 and solver._integrator.iwork[19] == 2
-                            y = _explicitly(motion, last, at, stop, **how) if turned else y
+                            if explicit and code == 2 and solver._integrator.iwork[19] == 2:
+                                y = _redone(motion, last, at, stop, how["rtol"], how["atol"])
+                                calls = RENEWED
                         except FloatingPointError:
                             code = 0
                         steps = 1 if code == 2 else RENEWED  # or more: see whether y moves at all
@@ -245,7 +246,7 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
                             waiting.append(y.copy())
                             done, idle = done + 1, 0
                         going = well and done < len(points) and calls < RENEWED
-                        going = going and not (turned or motion.across(y) < SHRUNK * across)
+                        going = going and not motion.across(y) < SHRUNK * across
             except RuntimeError:  # before SciPy 1.17 there is one LSODA for all
                 going = False
             finally:  # also at Ctrl-C
@@ -256,12 +257,13 @@ def _solved(motion: Components, points: Array, rtol: float, explicit: bool) -> I
         y, now = motion.aligned(y), solver.t
 
 
-def _explicitly(
-    motion: Components, y: Array, now: float, end: float, rtol: float, atol: Array, **_: Any
+def _redone(
+    motion: Components, y: Array, now: float, end: float, rtol: float, atol: Array
 ) -> Array:
-    """Return the state at the end of a step in which LSODA turns implicit.
+    """Return the state at `end` from that at `now`, by a method that cannot turn implicit.
 
-    It goes on with order 1, by which it has interpolated within a step of higher order already.
+    Where LSODA does, it goes on with order 1, and has interpolated with that within a step of
+    higher order already.
     """
     from scipy.integrate import solve_ivp
 
