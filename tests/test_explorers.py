@@ -12,7 +12,8 @@ from matplotlib.patches import StepPatch
 from matplotlib.text import Text
 
 from quadlib import explorers
-from quadlib.live.figure import _holds_data, _moving
+from quadlib.live.figure import _holds_data
+from quadlib.live.layers import moving
 from tests.sliders import choose
 
 NAMES = explorers.__all__
@@ -121,7 +122,7 @@ def points(artist):
 def assert_inside(explorer, what):
     """What holds data lies inside the limits, or the picture says that it does not."""
     for ax in explorer.live.figure.axes:
-        for artist in _moving(ax):
+        for artist in moving(ax):
             if not _holds_data(artist) or artist.get_transform() != ax.transData:
                 continue
             data = points(artist)
@@ -142,7 +143,7 @@ def assert_well(explorer, what):
     assert_readable(explorer.live, what)
     assert_inside(explorer, what)
     for ax in explorer.live.figure.axes:
-        if not any(map(_holds_data, _moving(ax))):
+        if not any(map(_holds_data, moving(ax))):
             assert explorer.live._said[ax].get_text(), (what, ax.get_ylabel())
     words = explorer.alt_text
     assert re.search(r"[.!?]$", words), (what, words)
