@@ -297,7 +297,7 @@ ax.set(xlabel="distance from the start, ‖W(0) − solution‖/√N", ylabel="n
 ax.legend()
 plotting.Picture(
     fig,
-    f"Histogram of the distances from the start to {len(others)} random solutions, from {others.min():.3f} to "
+    f"Histogram of the distances from the start to {number(len(others))} random solutions, from {others.min():.3f} to "
     f"{others.max():.3f}. The closest solution is at {closest:.4f}, the flow ends at {chosen:.4f}; {nearer} of the "
     "random ones are nearer.",
 )
