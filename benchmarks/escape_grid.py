@@ -227,7 +227,11 @@ def page(result: dict[str, Any]) -> str:
             else:
                 row += ["", ""]
             yes = {True: "yes", False: "no"}
-            row += [f"{c['law_neglected']:.4f}", yes[c["law_trusted"]], yes[c["right"]]]
+            row += [
+                f"{c['law_neglected']:.4f}".replace("inf", "∞"),
+                yes[c["law_trusted"]],
+                yes[c["right"]],
+            ]
         lines.append("| " + " | ".join(row) + " |")
     lines += [
         "",

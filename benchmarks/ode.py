@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.common import Row, turns
 from quadlib import Overlaps, Task, gradient_flow, integrate, random_overlaps
+from quadlib.notation import number
 from quadlib.task import joint_covariance, mean_change
 
 GOAL_EULER, GOAL_LARGE_S = 50.0, 1.0
@@ -100,16 +101,17 @@ def table(result: dict[str, Any]) -> list[Row]:
     e, big, flow_s = result["against_euler"], result["large"], result["flow"]["s"]
     return [
         Row(
-            "`integrate` at 1e-6 over fixed-step Euler of equal error, p = 8, p* = 4, α = 50",
+            f"`integrate` at {number(1e-6)} over fixed-step Euler of equal error, p = 8, p* = 4, "
+            "α = 50",
             "≥ 50 × faster",
             f"{e['ratio']:.0f} × ({e['ms']:.0f} ms against {e['euler_s']:.0f} s, "
-            f"{e['euler_steps']:.1e} steps, extrapolated)",
+            f"{number(e['euler_steps'], 2)} steps, extrapolated)",
             e["ratio"] >= GOAL_EULER,
         ),
         Row(
             "`integrate` at p = 64, p* = 8 up to α = 200",
             "< 1 s",
-            f"{big['s']:.2f} s (at the default rtol of 1e-8: {big['default_s']:.2f} s)",
+            f"{big['s']:.2f} s (at the default rtol of {number(1e-8)}: {big['default_s']:.2f} s)",
             big["s"] < GOAL_LARGE_S,
             "products of 72 × 72 matrices",
         ),

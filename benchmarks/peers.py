@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.common import Row, turns
 from quadlib import Task, Weights, random_weights, simulate
+from quadlib.notation import number
 
 P, K, N, ETA = 4, 2, 1000, 0.05
 
@@ -101,6 +102,6 @@ def table(result: dict[str, Any]) -> list[Row]:
     rows.append(Row("the same: torch autograd, one sample at a time", None, text))
     for method in ("weights", "overlaps", "diffusion"):
         faster = us["numpy"] / us[method]
-        text = f"{us[method]:.3g} µs ({faster:.3g} × faster than the NumPy loop)"
+        text = f"{number(us[method])} µs ({number(faster)} × faster than the NumPy loop)"
         rows.append(Row(f'the same: `simulate(method="{method}")`', None, text))
     return rows

@@ -5,6 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from quadlib.notation import number
+
 
 def draw(results: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     """Write what the results allow; return file names and alternative texts."""
@@ -36,9 +38,10 @@ def against_N(ax: Any, results: dict[str, Any]) -> str:
     N, last = weights[-1]
     same = next(s for n, s in chain if n == N)
     return (
-        f"Seconds for a unit of α against N, p = 4, p* = 2. Literal SGD grows as N²: {last:.3g} s "
-        f"at N = {N:.0e}; the overlap chain as N: {same:.2g} s there and {chain[-1][1]:.2g} s at "
-        f"N = {chain[-1][0]:.0e}; the diffusion stays at {each:.1g} s."
+        f"Seconds for a unit of α against N, p = 4, p* = 2. Literal SGD grows as N²: "
+        f"{number(last)} s at N = {number(N)}; the overlap chain as N: {number(same, 2)} s there "
+        f"and {number(chain[-1][1], 2)} s at N = {number(chain[-1][0])}; the diffusion stays at "
+        f"{number(each, 1)} s."
     )
 
 
@@ -54,11 +57,14 @@ def against_p(ax: Any, results: dict[str, Any]) -> str:
     ax.set(xlabel="p", ylabel="microseconds")
     ax.set_xticks([p for p, _ in chain], [str(p) for p, _ in chain])
     ax.legend()
+    steps, diffused, followed = (
+        " to ".join(number(cost, 2) for _, cost in (costs[0], costs[-1]))
+        for costs in (chain, diffusion, ode)
+    )
     return (
         f"Microseconds against p at p* = 2. From p = {chain[0][0]} to {chain[-1][0]} a step of the "
-        f"overlap chain goes from {chain[0][1]:.2g} to {chain[-1][1]:.2g}, one of the diffusion "
-        f"from {diffusion[0][1]:.2g} to {diffusion[-1][1]:.2g}, and the ODE up to α = 100 at a "
-        f"tolerance of 1e-6 from {ode[0][1]:.2g} to {ode[-1][1]:.2g}."
+        f"overlap chain goes from {steps}, one of the diffusion from {diffused}, and the ODE up to "
+        f"α = 100 at a tolerance of {number(1e-6)} from {followed}."
     )
 
 

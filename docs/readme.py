@@ -23,7 +23,7 @@ CLAIMS = (
 SPEEDS = (
     ("the same: ", 'method="overlaps"', "A step of exact SGD, N = 1000, p = 4, p* = 2: {2}."),
     ("10", "runs at N = 10", "{0}: {2}."),
-    ("`integrate`", "at 1e-6 over", "The ODE, over Euler steps of equal error: {2}."),
+    ("`integrate`", "over fixed-step Euler", "The ODE, over Euler steps of equal error: {2}."),
     ("`hessian", "at p = 8, p* = 4", "A Hessian spectrum, p = 8, p* = 4, any N up to 10¹²: {2}."),
 )  # fmt: skip
 

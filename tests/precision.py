@@ -16,6 +16,7 @@ import numpy as np
 
 import quadlib as ql
 from quadlib.escape.linear import LinearStage, effective_variance
+from quadlib.notation import number
 
 PAGE = Path(__file__).parent.parent / "docs" / "precision.md"
 TASKS = [
@@ -332,12 +333,12 @@ def main(steps: int) -> None:
         ("escape law: `v_eff`, of an ODE", v_eff),
         ("`blur_law` at p* = 1: mean, over random matrices", blur_mean),
         ("`blur_law` at p* = 1: standard deviation, in units of the mean", blur_std),
-        ("Q and M of `integrate` to α = 60 at rtol = 1e-12", trajectories()),
-        (f"chain, {steps:.0e} steps at η = 0: change of Q", at_rest),
-        (f"chain, {steps:.0e} spherical steps: norms", norms),
-        (f"chain, {steps:.0e} steps from a solution: loss", solution),
+        ("Q and M of `integrate` to α = 60 at rtol = 10⁻¹²", trajectories()),
+        (f"chain, {number(steps)} steps at η = 0: change of Q", at_rest),
+        (f"chain, {number(steps)} spherical steps: norms", norms),
+        (f"chain, {number(steps)} steps from a solution: loss", solution),
     ]
-    table = "\n".join(f"| {what} | {worst:.1e} |" for what, worst in rows)
+    table = "\n".join(f"| {what} | {number(worst, 2)} |" for what, worst in rows)
     print(table)
     text = PAGE.read_text()
     begin, finish = "<!-- precision:begin -->", "<!-- precision:end -->"
