@@ -19,20 +19,16 @@ def number(x: float, digits: int = 3) -> str:
     sign, size = "−" if x < 0 else "", abs(x)
     if size == 0:
         return "0"
-    whole = float(size).is_integer() and size < 1e6
-    mantissa, power = f"{size:.{digits - 1}e}".split("e")
-    exponent, mantissa = (
-        int(power),
-        mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa,
-    )
-    exact = f"{int(size):d}" if whole else ""
-    if mantissa == "1" and exponent >= 4 and (not exact or size == 10**exponent):
-        return f"{sign}10{str(exponent).translate(_SUPERSCRIPT)}"
-    if whole or -3 <= exponent < 5:
-        plain = exact or f"{Decimal(f'{mantissa}e{exponent}'):f}"
-        left, dot, right = plain.partition(".")
-        return (
-            sign + (f"{int(left):,}".replace(",", _THIN) if len(left) > 4 else left) + dot + right
-        )
+    mantissa, _, power = f"{size:.{digits - 1}e}".partition("e")
+    exponent = int(power)
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    exact = str(int(size)) if float(size).is_integer() and size < 1e6 else ""
+    of_ten = mantissa == "1" and exponent >= 4 and (not exact or size == 10**exponent)
+    if not of_ten and (exact or -3 <= exponent < 5):
+        left, dot, right = (exact or f"{Decimal(f'{mantissa}e{exponent}'):f}").partition(".")
+        if len(left) > 4:
+            left = f"{int(left):,}".replace(",", _THIN)
+        return f"{sign}{left}{dot}{right}"
     times = "" if mantissa == "1" else f"{mantissa}·"
     return f"{sign}{times}10{str(exponent).translate(_SUPERSCRIPT)}"

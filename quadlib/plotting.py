@@ -176,17 +176,12 @@ def loss_curves(
     **style: Any,
 ) -> list[Artist]:
     """Draw the population loss against α: a line, or thin lines for the runs of an ensemble."""
-    curves = np.atleast_2d(result.loss)
-    thin = isinstance(result, Ensemble)
-    style = {"lw": 0.7 if thin else 2.0, **style}
-    lines: list[Artist] = []
-    for i, curve in enumerate(curves):
-        lines += ax.plot(
-            result.alpha, np.where(np.isfinite(curve), curve, np.nan), color=color,
-            label=label if i == 0 else None, **style,
-        )  # fmt: skip
+    style = {"lw": 0.7 if isinstance(result, Ensemble) else 2.0, "color": color, **style}
+    curves = np.where(np.isfinite(result.loss), result.loss, np.nan)
+    lines = ax.plot(result.alpha, curves.T, **style)
+    lines[0].set_label(label)
     ax.set(xlabel="α = samples / N", ylabel="population loss")
-    return lines
+    return list(lines)
 
 
 def plateau_line(ax: Axes, level: float, *, label: str = "plateau") -> list[Artist]:

@@ -18,12 +18,7 @@ from quadlib.passage import first_passage as first_passage
 from quadlib.passage import slope_at
 from quadlib.plateau import escape_level as escape_level
 from quadlib.shapes import Array, Float
-from quadlib.task import (
-    Task,
-    check_task,
-    joint_covariance,
-    squared_error,
-)
+from quadlib.task import Task, check_task, joint_covariance, squared_error
 
 
 @cache
@@ -96,14 +91,8 @@ class Trajectory:
         object.__setattr__(self, "meta", frozen_meta(meta))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Trajectory, (
-            self.task,
-            self.alpha,
-            self.Q,
-            self.M,
-            archive.thawed(self.meta),
-            self.loss,
-        )
+        meta = archive.thawed(self.meta)
+        return Trajectory, (self.task, self.alpha, self.Q, self.M, meta, self.loss)
 
     def escape_time(self, level: float | None = None) -> float:
         """Return the first α at which the loss is at most `level`, or inf if it never is.

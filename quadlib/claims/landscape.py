@@ -62,10 +62,8 @@ def multiplicities(effort: Effort) -> Iterator[Finding]:
             8 / (p * k): k * (k + 1) // 2 - 1, 4 * (k + 2) / (p * k): 1,
         }  # fmt: skip
         for state, form in ((_plateau, stuck), (_solution, solved))[: 1 + (p >= k)]:
-            found, values = (
-                hessian_spectrum(task, state(task), N),
-                sorted(v for v in form if form[v]),
-            )
+            found = hessian_spectrum(task, state(task), N)
+            values = sorted(value for value in form if form[value])
             counts = found.multiplicities.tolist() == [form[value] for value in values]
             wrong += not (counts and np.allclose(found.values, values))
             count += 1
@@ -94,11 +92,8 @@ def quartic(effort: Effort) -> Iterator[Finding]:
     slope, steep = (float(np.polyfit(np.log(eps), np.log(y), 1)[0]) for y in (rise, drop))
     yield Finding("exponent (rival: quadratic)", 4.0, slope, 0.0, 1e-6, rival=2.0)
     # (1/p²)[½ (tr VVᵀ)² + tr VVᵀVVᵀ] with one row of unit length
-    name, found = (
-        "loss / ε⁴, p = 3, p* = 1 (rival: without ½ (tr)²)",
-        float(rise[-1] / eps[-1] ** 4),
-    )
-    yield Finding(name, 1.5 / 9, found, 0.0, 1e-9, rival=1 / 9)
+    name, found = "loss / ε⁴, p = 3, p* = 1 (rival: without ½ (tr)²)", rise[-1] / eps[-1] ** 4
+    yield Finding(name, 1.5 / 9, float(found), 0.0, 1e-9, rival=1 / 9)
     name = "exponent of the drop along a negative direction of the plateau (rival: quartic)"
     yield Finding(name, 2.0, steep, 0.0, 0.02, rival=4.0)  # the quartic term, at ε ≤ 0.1
 

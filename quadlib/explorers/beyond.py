@@ -14,7 +14,7 @@ from quadlib.explorers.runs import as_far, begun, curves, followed, how, level_o
 from quadlib.late_time import late_time_law
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
-from quadlib.plotting import PALETTE, teacher_style
+from quadlib.plotting import teacher_style
 from quadlib.shapes import Array
 from quadlib.state import random_overlaps
 from quadlib.task import Task
@@ -31,13 +31,13 @@ class Beyond(Explorer):
     def build(self) -> dict[str, Any]:
         """Loss on the left; the learned part of each teacher unit on the right."""
         self.left, self.right = self.live.panels(1, 2, wspace=0.2)
-        grey = PALETTE["sgd"]
-        (self.sgd,) = self.left.plot([], [], color=grey, lw=0.7, label="SGD runs")
-        (self.ode,) = self.left.plot([], [], color=PALETTE["ode"], lw=2, label="ODE")
-        (self.level,) = self.left.plot([], [], ":", color=PALETTE["theory"], label="plateau")
-        (self.floor,) = self.left.plot([], [], "-", color=PALETTE["law"], lw=1, label="floor")
+        line = self.live.line
+        self.sgd = line(self.left, "sgd", lw=0.7, label="SGD runs")
+        self.ode = line(self.left, "ode", lw=2, label="ODE")
+        self.level = line(self.left, "theory", ":", label="plateau")
+        self.floor = line(self.left, "law", lw=1, label="floor")
         self.left.set(xlabel="α = samples / N", ylabel="population loss")
-        (self.noisy,) = self.right.plot([], [], color=grey, lw=0.7, label="SGD runs")
+        self.noisy = line(self.right, "sgd", lw=0.7, label="SGD runs")
         self.learned = [
             self.right.plot([], [], lw=2.2, label=name, **teacher_style(r))[0]
             for r, name in enumerate(("teacher unit 1", "2", "3"))

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets
@@ -10,12 +11,11 @@ import numpy as np
 from quadlib.dynamics.compiled import if_compiled
 from quadlib.notation import number
 
-_ROUND = np.outer(10.0 ** np.arange(-2, 7), [1, 2, 3, 5]).ravel()
 
-
-def round_up(value: float) -> float:
-    """Return the next round number, for limits: they seldom change while a slider moves."""
-    return float(_ROUND[min(int(np.searchsorted(_ROUND, value)), len(_ROUND) - 1)])
+def round_up(value: float, digits: Sequence[float] = (1, 2, 3, 5)) -> float:
+    """Return the next number of these digits, for limits: they seldom change with a slider."""
+    steps = np.outer(10.0 ** np.arange(-2, 7), digits).ravel()
+    return float(steps[min(int(np.searchsorted(steps, value)), len(steps) - 1)])
 
 
 def span(values: Any) -> str:
@@ -46,13 +46,9 @@ def teachers(value: int = 2, largest: int = 4) -> Any:
 
 def learning_rate(value: float = 0.05, largest: float = 0.5) -> Any:
     """Return a slider for η that reaches past the critical learning rate."""
+    name = "learning rate η"
     return ipywidgets.FloatSlider(
-        value,
-        min=0.005,
-        max=largest,
-        step=0.005,
-        readout_format=".3f",
-        description="learning rate η",
+        value, min=0.005, max=largest, step=0.005, readout_format=".3f", description=name
     )
 
 

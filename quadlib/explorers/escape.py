@@ -35,20 +35,18 @@ class Escape(Explorer):
         grid = figure.add_gridspec(2, 2, **sides)
         self.top, self.bottom = (figure.add_subplot(grid[row, 0]) for row in (0, 1))
         self.right = figure.add_subplot(grid[:, 1])
-        grey, blue, black, dark = (PALETTE[name] for name in ("sgd", "ode", "law", "theory"))
-        (self.sgd,) = self.top.plot([], [], color=grey, lw=0.7, label="SGD, ten runs")
-        (self.ode,) = self.top.plot([], [], color=blue, lw=2, label="ODE")
-        (self.level,) = self.top.plot([], [], color=dark, ls=":", lw=1.2, label="plateau")
-        (self.sgd_M,) = self.bottom.plot([], [], color=grey, lw=0.7)
-        (self.ode_M,) = self.bottom.plot([], [], color=blue, lw=2)
-        (self.growth,) = self.bottom.plot([], [], color=dark, ls=":", lw=1.5)
-        self.growth.set_label("growth at the plateau's rate, √(q/q₀) exp(rα)")
+        line, grown = self.live.line, "growth at the plateau's rate, √(q/q₀) exp(rα)"
+        self.sgd = line(self.top, "sgd", lw=0.7, label="SGD, ten runs")
+        self.ode = line(self.top, "ode", lw=2, label="ODE")
+        self.level = line(self.top, "theory", ":", lw=1.2, label="plateau")
+        self.sgd_M = line(self.bottom, "sgd", lw=0.7)
+        self.ode_M = line(self.bottom, "ode", lw=2)
+        self.growth = line(self.bottom, "theory", ":", lw=1.5, label=grown)
         self.edges = np.arange(_BINS + 1.0)
-        style: Any = dict(fill=True, facecolor="#D9D9D9", edgecolor=grey, lw=0.8, label="SGD")
-        self.bars = self.right.stairs(np.zeros(_BINS), self.edges, **style)
-        (self.law,) = self.right.plot([], [], color=black, lw=2, label="law")
-        (self.bare,) = self.right.plot([], [], color=black, ls="--", lw=1.2)
-        self.bare.set_label("law without the noise of SGD")
+        style: Any = dict(fill=True, facecolor="#D9D9D9", edgecolor=PALETTE["sgd"], lw=0.8)
+        self.bars = self.right.stairs(np.zeros(_BINS), self.edges, label="SGD", **style)
+        self.law = line(self.right, "law", lw=2, label="law")
+        self.bare = line(self.right, "law", "--", lw=1.2, label="law without the noise of SGD")
         for ax, x, y in (
             (self.top, "", "population loss"),
             (self.bottom, "α = samples / N", "‖M‖"),
@@ -103,11 +101,10 @@ class Escape(Explorer):
         """Add the law, then the runs, twice as many each time."""
         end, law = controls.a_second(), None
         if now.leaves:
+            asked = now.task, now.N, now.eta
             try:
-                law = yield from escape_law_in_pieces(now.task, now.N, now.eta)
-                bare = yield from escape_law_in_pieces(
-                    now.task, now.N, now.eta, plateau_noise=False
-                )
+                law = yield from escape_law_in_pieces(*asked)
+                bare = yield from escape_law_in_pieces(*asked, plateau_noise=False)
             except ValueError:
                 law, text = None, "No law: half of the plateau's loss is not lost from every start."
                 caption = caption._replace(alt=f"{caption.alt} {text}")
@@ -170,7 +167,7 @@ class Escape(Explorer):
         """Return the calls for the ODE, the law and the runs that are shown."""
         now = setting(values)
         lines = now.calls(now.ode(), sum(len(batch.loss) for batch in self.batches))
-        if len(self.law.get_xdata()):  # type: ignore[arg-type]
+        if len(self.law.get_xdata()):
             lines.append("law = ql.escape_law(task, N, eta)")
             lines.append("bare = ql.escape_law(task, N, eta, plateau_noise=False)")
         return "\n".join(lines)

@@ -14,7 +14,7 @@ from quadlib.explorers.bias_runs import POINTS, RUNS, Setting, chosen, flow, scr
 from quadlib.explorers.runs import as_far, curves, followed, how
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
-from quadlib.plotting import PALETTE, joined
+from quadlib.plotting import joined
 from quadlib.shapes import Array
 from quadlib.trajectory import Trajectory
 
@@ -29,30 +29,28 @@ class ImplicitBias(Explorer):
     def build(self) -> dict[str, Any]:
         """Overlaps of the first teacher unit with two units on the left; misalignment right."""
         self.plane, self.right = self.live.panels(1, 2, width_ratios=[1, 1.5], wspace=0.28)
-        grey, black, dark = PALETTE["sgd"], PALETTE["law"], PALETTE["theory"]
-        blue, orange = PALETTE["ode"], PALETTE["flow"]
+        line, plane, right = self.live.line, self.plane, self.right
         angle = np.linspace(0, 2 * np.pi, 200)
         self.circle = np.cos(angle), np.sin(angle)
-        (self.inside,) = self.plane.fill(*self.circle, color="0.93", lw=0, zorder=1.5)
-        (self.set,) = self.plane.plot(*self.circle, ":", color=dark, ms=14, label="zero loss")
-        (self.paths,) = self.plane.plot([], [], color=grey, lw=0.6)
-        (self.ends,) = self.plane.plot([], [], "o", color=grey, ms=3)
-        (self.ode_path,) = self.plane.plot([], [], color=blue, lw=2.5)
-        (self.flow_path,) = self.plane.plot([], [], "--", color=orange, lw=1.5)
-        (self.begin,) = self.plane.plot([], [], "o", color=dark, ms=5, label="start")
-        (self.closest,) = self.plane.plot([], [], "*", color="w", mec=dark, ms=14, label="closest")
-        self.plane.set(aspect="equal", xlabel="overlap M₁ of unit 1", ylabel="overlap M₂ of unit 2")
-        (self.sgd,) = self.right.plot([], [], color=grey, lw=0.6, label="SGD runs")
-        (self.mean,) = self.right.plot([], [], color=grey, lw=3, label="their mean")
-        (self.law,) = self.right.plot([], [], color=black, lw=1.2, label="its law")
-        (self.ode,) = self.right.plot([], [], color=blue, lw=2.5, label="ODE")
-        (self.flow,) = self.right.plot([], [], "--", color=orange, lw=1.5, label="flow")
-        self.live.log(self.right.yaxis)
-        self.right.set(xlabel="α = samples / N")
-        self.right.set_ylabel("1 − cos to the closest solution")
+        (self.inside,) = plane.fill(*self.circle, color="0.93", lw=0, zorder=1.5)
+        self.set = line(plane, "theory", ":", ms=14, label="zero loss")
+        self.paths = line(plane, "sgd", lw=0.6)
+        self.ends = line(plane, "sgd", "o", ms=3)
+        self.ode_path = line(plane, "ode", lw=2.5)
+        self.flow_path = line(plane, "flow", "--", lw=1.5)
+        self.begin = line(plane, "theory", "o", ms=5, label="start")
+        self.closest = line(plane, "theory", "*", mfc="w", ms=14, label="closest")
+        plane.set(aspect="equal", xlabel="overlap M₁ of unit 1", ylabel="overlap M₂ of unit 2")
+        self.sgd = line(right, "sgd", lw=0.6, label="SGD runs")
+        self.mean = line(right, "sgd", lw=3, label="their mean")
+        self.law = line(right, "law", lw=1.2, label="its law")
+        self.ode = line(right, "ode", lw=2.5, label="ODE")
+        self.flow = line(right, "flow", "--", lw=1.5, label="flow")
+        self.live.log(right.yaxis)
+        right.set(xlabel="α = samples / N", ylabel="1 − cos to the closest solution")
         self.live.animate()
-        self.live.legend(self.plane)
-        self.live.legend(self.right, ncols=5)
+        self.live.legend(plane)
+        self.live.legend(right, ncols=5)
         return {
             "angle": ipywidgets.IntSlider(35, 0, 360, step=5, description="start: angle, °"),
             "size": ipywidgets.FloatLogSlider(

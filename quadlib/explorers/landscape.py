@@ -21,7 +21,7 @@ from quadlib.trajectory import Trajectory
 
 _ETA, _RUN_N, _SAMPLE_N, _POINTS = 0.05, 10**4, 60, 121
 _COLUMNS = ("eigenvalue", "multiplicity")
-_STEPS = np.outer(10.0 ** np.arange(-2, 3), [1, 1.5, 2, 3, 4, 6, 8]).ravel()
+_ROUND = (1, 1.5, 2, 3, 4, 6, 8)
 
 _KNOWN: dict[tuple[int, int, int, float], Array] = {}  # sampled spectra
 
@@ -34,8 +34,8 @@ class Landscape(Explorer):
         panels = self.live.panels(1, 3, width_ratios=[1, 1.3, 1.3], wspace=0.36)
         self.left, self.middle, self.right = panels
         black, below = PALETTE["law"], PALETTE["negative"]
-        (self.loss,) = self.left.plot([], [], color=PALETTE["ode"], lw=2, label="ODE")
-        (self.here,) = self.left.plot([], [], "o", color=PALETTE["ode"], ms=9, label="here")
+        self.loss = self.live.line(self.left, "ode", lw=2, label="ODE")
+        self.here = self.live.line(self.left, "ode", "o", ms=9, label="here")
         self.here.set_clip_on(False)  # at both ends of the run too
         self.left.set(xlabel="α = samples / N", ylabel="population loss")
         self.stems = {}
@@ -93,10 +93,8 @@ class Landscape(Explorer):
         summary = f"{_lead_down(spectrum.index)}; the lowest curvature is {number(low)}."
         rows = tuple(zip(spectrum.values.tolist(), spectrum.multiplicities.tolist(), strict=True))
         caption = Caption(alt, _COLUMNS, rows, summary)
-        self.later(
-            self._sampled((p, p_star, i, ratio), spectrum, caption),
-            f"{_samples(ratio)} samples",
-        )
+        sampled = self._sampled((p, p_star, i, ratio), spectrum, caption)
+        self.later(sampled, f"{_samples(ratio)} samples")
         return caption
 
     def _sampled(
@@ -122,7 +120,8 @@ class Landscape(Explorer):
     def _draw_spectra(self, population: Spectrum, sampled: Array) -> None:
         """Count both in bins between round limits that hold all eigenvalues, with a margin."""
         values = np.concatenate([population.values, sampled])
-        low, high = (_round(1.05 * max(end, 0.0)) for end in (-values.min(), values.max()))
+        ends = 1.05 * np.maximum([-values.min(), values.max()], 0.0)
+        low, high = (controls.round_up(end, _ROUND) for end in ends)
         x = (-max(low, high / 10), max(high, low / 10))
         edges = np.linspace(*x, 121)
         edges -= edges[np.argmin(np.abs(edges))]  # no bin has both signs
@@ -155,10 +154,6 @@ sampled = np.linalg.eigvalsh(H @ np.eye({p * _SAMPLE_N}))"""
 
 def _lead_down(count: int) -> str:
     return f"{count or 'No'} direction{'s lead' if count > 1 else ' leads'} down"
-
-
-def _round(value: float) -> float:
-    return float(_STEPS[min(int(np.searchsorted(_STEPS, value)), len(_STEPS) - 1)])
 
 
 def _index(percent: int) -> int:

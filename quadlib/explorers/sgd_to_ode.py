@@ -15,7 +15,6 @@ from quadlib.dynamics.together import Together
 from quadlib.explorers import controls, runs
 from quadlib.live import Caption, Explorer, Pieces
 from quadlib.notation import number
-from quadlib.plotting import PALETTE
 from quadlib.shapes import Array
 from quadlib.state import Overlaps, random_overlaps
 from quadlib.task import Task
@@ -23,7 +22,7 @@ from quadlib.trajectory import Trajectory
 
 _SIZES, _FEWER = (10**2, 10**3, 10**4, 10**6, 10**8), (10**2, 10**4, 10**6)
 _RUNS, _START_N, _POINTS, _RTOL = 6, 40, 151, 1e-6
-_ROUND = np.outer(10.0 ** np.arange(-3, 5), [1, 2, 4, 6]).ravel()
+_ROUND = (1, 2, 4, 6)
 _NAMES = {True: "ODE", False: "ODE without gradient noise"}
 _FOLLOW = ("Q₁₁", "Q₁₂", "M₁₁", "M₁₂", "loss")
 _SPAN, _HEIGHT = (4.0, 2.5e8), (1e-6, 10.0)
@@ -50,7 +49,7 @@ class _Case(NamedTuple):
     def end(self, N: int) -> float:
         """A round α, long enough to escape at the rate of gradient flow, (3.2)."""
         end = self.task.p_star / (4 * self.eta) * (np.log(self.size(N)) / 2 + 4)
-        return float(_ROUND[np.searchsorted(_ROUND, end)])
+        return controls.round_up(end, _ROUND)
 
     def alpha(self, N: int) -> Array:
         return np.linspace(0.0, self.end(N), _POINTS)
@@ -79,17 +78,16 @@ class SgdToOde(Explorer):
     def build(self) -> dict[str, Any]:
         """The followed overlap against α on the left, its distance against N on the right."""
         self.left, self.right = self.live.panels(1, 2, width_ratios=[1.5, 1], wspace=0.24)
-        left, right = self.left, self.right
-        grey, blue, orange, dark = (PALETTE[name] for name in ("sgd", "ode", "flow", "theory"))
-        self.sgd = [left.plot([], [], lw=0.8, color=grey)[0] for _ in range(_RUNS)]
+        line, left, right = self.live.line, self.left, self.right
+        self.sgd = [line(left, "sgd", lw=0.8) for _ in range(_RUNS)]
         self.sgd[0].set_label(f"SGD, {_RUNS} runs")
-        (self.ode,) = left.plot([], [], lw=2, color=blue, label="ODE")
-        (self.flow,) = left.plot([], [], "--", color=orange, label="ODE without gradient noise")
+        self.ode = line(left, "ode", lw=2, label="ODE")
+        self.flow = line(left, "flow", "--", label="ODE without gradient noise")
         left.set(xlabel="α = samples / N")
-        (self.law,) = right.plot([], [], color=dark, lw=1.2, ls=":", label="slope −½")
-        (self.floor,) = right.plot([], [], "--", color=orange, label="between the two ODEs")
-        (self.dots,) = right.plot([], [], "o", color=grey, ms=6, label="SGD to the thick ODE")
-        (self.here,) = right.plot([], [], "D", color=grey, mfc="none", ms=9, label="at this N")
+        self.law = line(right, "theory", ":", lw=1.2, label="slope −½")
+        self.floor = line(right, "flow", "--", label="between the two ODEs")
+        self.dots = line(right, "sgd", "o", ms=6, label="SGD to the thick ODE")
+        self.here = line(right, "sgd", "D", mfc="none", ms=9, label="at this N")
         self.live.log(right.xaxis, right.yaxis)
         right.set(xlim=_SPAN, ylim=_HEIGHT, xlabel="N", ylabel="root mean square distance")
         for ax in (left, right):
@@ -262,7 +260,7 @@ def _limits(values: Array, lowest: float) -> tuple[float, float]:
     """Round limits with some room; a divergence leaves the picture."""
     low, high = (float(np.clip(limit, -4, 8)) for limit in (values.min(), values.max()))
     span = max(high - low, 0.1)
-    unit = float(_ROUND[np.searchsorted(_ROUND, span / 2)])
+    unit = controls.round_up(span / 2, _ROUND)
     bottom, top = low - 0.25 * span, high + 0.25 * span
     return max(float(np.floor(bottom / unit) * unit), lowest), float(np.ceil(top / unit) * unit)
 

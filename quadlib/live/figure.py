@@ -53,6 +53,10 @@ class LiveFigure(Layers):
             axis.set_minor_locator(NullLocator())
             axis.set_major_formatter(lambda x, _: number(x))
 
+    def line(self, ax: Axes, meaning: str, form: str = "-", **style: Any) -> Any:
+        """Return a line of no points in the colour of its meaning."""
+        return ax.plot([], [], form, color=PALETTE[meaning], **style)[0]
+
     def legend(self, ax: Axes, **more: Any) -> None:
         """Put the legend of an axes in a row above it, where no curve comes."""
         style = dict(fontsize=7.5, frameon=False, borderpad=0.0, borderaxespad=0.3, ncols=4)

@@ -22,11 +22,7 @@ def _teacher_root(task: Task) -> Array:
 
 
 def random_weights(
-    task: Task,
-    N: int,
-    rng: Random,
-    q0: float = 1.0,
-    constraint: Constraint = "free",
+    task: Task, N: int, rng: Random, q0: float = 1.0, constraint: Constraint = "free"
 ) -> Weights:
     """Draw a random start: W with independent N(0, q0) entries, W* with overlaps exactly T.
 
@@ -51,11 +47,7 @@ def random_weights(
 
 
 def random_overlaps(
-    task: Task,
-    N: int,
-    rng: Random,
-    q0: float = 1.0,
-    constraint: Constraint = "free",
+    task: Task, N: int, rng: Random, q0: float = 1.0, constraint: Constraint = "free"
 ) -> Overlaps:
     """Draw the overlaps of a random start at size N, without any N-dimensional vector.
 
