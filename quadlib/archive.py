@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, TypeVar
+from typing import IO, Any, ClassVar, Self
 from uuid import uuid4
 
 import numpy as np
@@ -14,8 +14,6 @@ from quadlib.checks import ROUNDING
 from quadlib.shapes import Array, Float
 from quadlib.state import scaled_covariance
 from quadlib.task import Task, joint_covariance, squared_error
-
-Result = TypeVar("Result")
 
 
 def frozen(value: Any) -> Any:
@@ -56,62 +54,79 @@ def write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write(path: object, result: Any, names: tuple[str, ...]) -> None:
-    """Write the arrays of these names, the task and the meta of `result`; an old file stays whole.
+class Saved:
+    """A result that a file can hold: its task, its meta, and arrays of these names."""
 
-    Raises
-    ------
-    TypeError
-        If `path` is no path, or meta holds what JSON cannot.
-    OSError
-        If the file cannot be written.
-    """
-    target = Path(os.path.realpath(check_path("path", path)))
-    try:
-        meta = json.dumps(thawed(result.meta))
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"meta must hold numbers, texts, lists and dicts only, got {error}; leave the rest out."
-        ) from None
-    arrays: dict[str, Any] = {name: getattr(result, name) for name in names}
-    arrays |= {"T": result.task.T, "label_noise": result.task.label_noise}
-    texts: dict[str, Any] = {"kind": np.array(type(result).__name__), "meta": np.array(meta)}
-    write_whole(target, lambda file: np.savez_compressed(file, **arrays, **texts))
+    task: Task
+    meta: Mapping[str, Any]
+    _arrays: ClassVar[tuple[str, ...]]
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the result to `path` as one compressed .npz file, with no pickled objects.
 
-def read(path: object, make: Callable[..., Result], kind: str, names: tuple[str, ...]) -> Result:
-    """Return ``make(task, *arrays, meta)`` of a file that `write` wrote.
+        A file that is there already is replaced by a complete new one or stays as it is.
 
-    Raises
-    ------
-    OSError
-        If there is no such file.
-    ValueError
-        If it holds something else, or is damaged.
-    """
-    parts, fault = None, "it holds something else, or is damaged"
-    with open(check_path("path", path), "rb") as file:
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        TypeError
+            If `path` is no path, or `meta` holds something else than numbers, texts, lists and
+            dicts.
+        """
+        target = Path(os.path.realpath(check_path("path", path)))
         try:
-            with np.load(file, allow_pickle=False) as data:
-                found = str(data["kind"])
-                if found == kind and data.zip.testzip() is None:
-                    T, noise, meta = data["T"], float(data["label_noise"]), str(data["meta"])
-                    parts = T, noise, [data[name] for name in names], json.loads(meta)
-                elif found != kind:
-                    fault = f"it holds a saved {found}"
-        except Exception:  # a damaged archive can raise nearly anything
-            parts = None
-    try:
-        if parts is None:
-            raise ValueError(fault)
-        T, noise, arrays, meta = parts
-        p, p_star = arrays[names.index("M")].shape[-2:]
-        return make(Task(p, p_star, T, noise), *arrays, meta)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"path must be a file written by {kind}.save, got {str(path)!r} "
-            f"({str(error).rstrip('.')}); save it again with the right class."
-        ) from None
+            meta = json.dumps(thawed(self.meta))
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"meta must hold numbers, texts, lists and dicts only, got {error}; leave the rest "
+                "out."
+            ) from None
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in self._arrays}
+        arrays |= {"T": self.task.T, "label_noise": self.task.label_noise}
+        texts: dict[str, Any] = {"kind": np.array(type(self).__name__), "meta": np.array(meta)}
+        write_whole(target, lambda file: np.savez_compressed(file, **arrays, **texts))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a result of this class that `save` wrote.
+
+        Raises
+        ------
+        OSError
+            If there is no such file.
+        ValueError
+            If it holds something else, or is damaged.
+        """
+        parts, fault = None, "it holds something else, or is damaged"
+        with open(check_path("path", path), "rb") as file:
+            try:
+                with np.load(file, allow_pickle=False) as data:
+                    found = str(data["kind"])
+                    if found == cls.__name__ and data.zip.testzip() is None:
+                        T, noise, meta = data["T"], float(data["label_noise"]), str(data["meta"])
+                        arrays = {name: data[name] for name in cls._arrays}
+                        parts = T, noise, arrays, json.loads(meta)
+                    elif found != cls.__name__:
+                        fault = f"it holds a saved {found}"
+            except Exception:  # a damaged archive can raise nearly anything
+                parts = None
+        try:
+            if parts is None:
+                raise ValueError(fault)
+            T, noise, arrays, meta = parts
+            p, p_star = arrays["M"].shape[-2:]
+            return cls._checked(Task(p, p_star, T, noise), *arrays.values(), meta)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"path must be a file written by {cls.__name__}.save, got {str(path)!r} "
+                f"({str(error).rstrip('.')}); save it again with the right class."
+            ) from None
+
+    @classmethod
+    def _checked(cls, task: Task, *parts: Any) -> Self:
+        """Return the result of these arrays and this meta, if it is a possible one."""
+        raise NotImplementedError
 
 
 def check_possible(

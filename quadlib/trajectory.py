@@ -1,7 +1,6 @@
 """One run of any method: overlaps and loss at the recorded times."""
 
 import math
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ def how_made(
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Trajectory:
+class Trajectory(archive.Saved):
     """Overlaps and population loss along one run.
 
     Attributes
@@ -65,6 +64,7 @@ class Trajectory:
     M: Float[Array, "n p k"]
     meta: Mapping[str, Any]
     loss: Float[Array, " n"]
+    _arrays = ("alpha", "Q", "M", "loss")
 
     def __init__(
         self,
@@ -127,31 +127,6 @@ class Trajectory:
         known = "eta" in self.meta and "constraint" in self.meta
         slope = partial(slope_at, self) if known else None
         return float(first_passage(self.alpha, self.loss, level, slope))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the trajectory to `path` as one compressed .npz file, with no pickled objects.
-
-        A file that is there already is replaced by a complete new one or stays as it is.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        TypeError
-            If `meta` holds something else than numbers, texts, lists and dicts.
-        """
-        archive.write(path, self, ("alpha", "Q", "M", "loss"))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Trajectory":
-        """Read a trajectory written by `save`.
-
-        Raises
-        ------
-        ValueError
-            If the file is not a saved trajectory, or is damaged.
-        """
-        return archive.read(path, cls._checked, cls.__name__, ("alpha", "Q", "M", "loss"))
 
     @classmethod
     def _checked(cls, task: Task, alpha: Any, Q: Any, M: Any, loss: Any, meta: Any) -> "Trajectory":

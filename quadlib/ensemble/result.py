@@ -1,7 +1,6 @@
 """Many runs at the same times, as arrays; and what is left of them when something goes wrong."""
 
 import operator
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -16,11 +15,9 @@ from quadlib.shapes import Array, Bool, Float
 from quadlib.task import Task
 from quadlib.trajectory import Keeping, Trajectory, escape_level, frozen_meta
 
-_ARRAYS = ("alpha", "loss", "Q", "M", "diverged")
-
 
 @dataclass(frozen=True, eq=False)
-class Ensemble:
+class Ensemble(archive.Saved):
     """Overlaps and population loss of many runs at the same times.
 
     Attributes
@@ -50,14 +47,15 @@ class Ensemble:
     M: Float[Array, "runs n p k"]
     diverged: Bool[Array, " runs"]
     meta: Mapping[str, Any]
+    _arrays = ("alpha", "loss", "Q", "M", "diverged")
 
     def __post_init__(self) -> None:
-        for name in _ARRAYS:
+        for name in self._arrays:
             object.__setattr__(self, name, read_only(getattr(self, name).view()))
         object.__setattr__(self, "meta", frozen_meta(self.meta))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arrays = (getattr(self, name) for name in _ARRAYS)
+        arrays = (getattr(self, name) for name in self._arrays)
         return Ensemble, (self.task, *arrays, archive.thawed(self.meta))
 
     def __len__(self) -> int:
@@ -100,21 +98,6 @@ class Ensemble:
     def escape_times(self) -> Float[Array, " runs"]:
         """`escape_time()`, computed when first asked for."""
         return self.escape_time()
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the ensemble to `path` as one compressed .npz file, with no pickled objects."""
-        archive.write(path, self, _ARRAYS)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Ensemble":
-        """Read an ensemble written by `save`.
-
-        Raises
-        ------
-        ValueError
-            If the file is not a saved ensemble, or is damaged.
-        """
-        return archive.read(path, cls._checked, cls.__name__, _ARRAYS)
 
     @classmethod
     def _checked(cls, task: Task, *parts: Any) -> "Ensemble":
