@@ -39,20 +39,20 @@ def units(value: int = 4, largest: int = 16) -> Any:
     return ipywidgets.IntSlider(value, 1, largest, description="student units p")
 
 
-def teachers(value: int = 2, largest: int = 4) -> Any:
+def teachers(value: int = 2) -> Any:
     """Return a slider for p*."""
-    return ipywidgets.IntSlider(value, 1, largest, description="teacher units p*")
+    return ipywidgets.IntSlider(value, 1, 4, description="teacher units p*")
 
 
-def learning_rate(value: float = 0.05, largest: float = 0.5) -> Any:
+def learning_rate(value: float = 0.05) -> Any:
     """Return a slider for η that reaches past the critical learning rate."""
     name = "learning rate η"
     return ipywidgets.FloatSlider(
-        value, min=0.005, max=largest, step=0.005, readout_format=".3f", description=name
+        value, min=0.005, max=0.5, step=0.005, readout_format=".3f", description=name
     )
 
 
-def log_dimension(value: float = 4.0, largest: float = 12.0) -> Any:
+def log_dimension(value: float, largest: float = 12.0) -> Any:
     """Return a slider for log10 N that begins below p + p*, where a sentence says so."""
     return ipywidgets.FloatSlider(
         value, min=1.0, max=largest, step=0.25, readout_format=".2f", description="log₁₀ N"

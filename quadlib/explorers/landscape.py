@@ -56,7 +56,7 @@ class Landscape(Explorer):
         return {
             "alpha": ipywidgets.IntSlider(15, 0, 100, description="α along the run, %"),
             "p": controls.units(4, 8),
-            "p_star": controls.teachers(2, 4),
+            "p_star": controls.teachers(),
             "samples": ipywidgets.FloatLogSlider(
                 8.0,
                 base=2,

@@ -98,7 +98,7 @@ class SgdToOde(Explorer):
             "log_N": controls.log_dimension(3.0, 8.0),
             "eta": controls.learning_rate(),
             "p": controls.units(4, 8),
-            "p_star": controls.teachers(2, 4),
+            "p_star": controls.teachers(),
             "gradient_noise": ipywidgets.Checkbox(
                 True, description="gradient noise in the ODE", indent=False
             ),
