@@ -19,6 +19,7 @@
 
 # %%
 import quadlib as ql
+from quadlib.notation import number
 
 task, eta = ql.Task(p=4, p_star=2), 0.05
 
@@ -28,7 +29,7 @@ task, eta = ql.Task(p=4, p_star=2), 0.05
 # %%
 answer = ql.escape_law(task, 10**9, eta).mean
 assert ql.check("00.1", answer)
-answer
+print(number(answer, 4))
 
 # %% [markdown]
 # **00.2.** Time α is the number of samples divided by N, so the number of samples is N times the mean escape time. At
@@ -38,7 +39,7 @@ answer
 # %%
 answer = [N * ql.escape_law(task, N, eta).mean for N in (10**3, 10**9)]
 assert ql.check("00.2", answer)
-answer
+print(*(number(x, 4) for x in answer), sep=", ")
 
 # %% [markdown]
 # **00.3.** The student's answer is ŷ = (1/p) Σ λᵢ², and λᵢ = wᵢ·x/√N. The chain rule gives the gradient of Δ²/2 with
@@ -48,7 +49,7 @@ answer
 # %%
 answer = eta * task.p
 assert ql.check("00.3", answer)
-answer
+print(number(answer, 4))
 
 # %% [markdown]
 # **00.4.** The answer is (c).
@@ -80,4 +81,5 @@ p, p_star = 4, 2
 q = p / (p + 2)
 answer = [q, (q - 1) ** 2 / 2 + q**2 / p + 1 / p_star]
 assert ql.check("00.5", answer)
-print(answer, "and the library:", ql.plateau(task).q, ql.plateau(task).loss)
+level = ql.plateau(task)
+print("q and L:", *map(number, answer), "and the library:", *map(number, (level.q, level.loss)))

@@ -21,6 +21,7 @@
 import numpy as np
 
 import quadlib as ql
+from quadlib.notation import number
 
 task = ql.Task(p=4, p_star=2)
 start = ql.random_overlaps(task, 40, rng=14)
@@ -56,7 +57,7 @@ print("change of Qᵢᵢ:", np.abs(np.diag(noisy[0])).max().round(12))
 
 answer = (noisy[1] - flow[1])[0, 0] / ball.M[0, 0]
 assert ql.check("01.2", answer)
-answer
+print(number(answer, 4))
 
 # %% [markdown]
 # **01.3.** The answer is (d).

@@ -23,6 +23,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import polygamma
 
 import quadlib as ql
+from quadlib.notation import number
 
 task, eta = ql.Task(p=4, p_star=2), 0.05
 rate = ql.plateau(task, eta).escape_rate
@@ -35,7 +36,7 @@ rate = ql.plateau(task, eta).escape_rate
 law = ql.escape_law(task, 10**6, eta)
 answer = [10**6 * law.mean, np.log(2) / (2 * rate)]
 assert ql.check("02.1", answer)
-answer
+print(*(number(x, 4) for x in answer), sep=", ")
 
 # %% [markdown]
 # **02.2.** The growth rate is an attribute of the plateau; we look for its maximum. At large N the escape is mostly waiting
@@ -49,7 +50,7 @@ print(f"shortest mean escape time at η = {grid[np.argmin(means)]:.2f}")
 
 answer = found.x
 assert ql.check("02.2", answer)
-answer
+print(number(answer, 4))
 
 # %% [markdown]
 # **02.3.** ‖M(0)‖² is v<sub>eff</sub>/N times a sum χ² of n = p p\* squares of standard Gaussians. It grows as exp(2rα), and the escape
@@ -67,7 +68,7 @@ for p, k in ((4, 1), (4, 2), (16, 2)):
 
 answer = np.sqrt(polygamma(1, task.p * task.p_star / 2)) / (2 * rate)
 assert ql.check("02.3", answer)
-answer
+print(number(answer, 4))
 
 # %% [markdown]
 # **02.4.** By [(3.2)](../../docs/theory.md#eq-3-2), e^(−2∫r) from 0 to α is (q₀/q(α)) e^(−8ηα/p\*), to lowest order in η. With
@@ -90,7 +91,7 @@ for e in (0.1, 0.01, 0.001):
 
 answer = np.trapezoid(4 * B * np.exp(-8 * x / k), x)
 assert ql.check("02.4", answer)
-answer
+print(number(answer, 4))
 
 # %% [markdown]
 # **02.5.** The answer is (b).
@@ -114,4 +115,4 @@ print(f"for comparison, p = 64: {ql.learning_rates(ql.Task(64, 2)).plateau:.3f}"
 
 answer = np.sqrt(task.p_star / 8)
 assert ql.check("02.6", answer)
-answer
+print(number(answer, 4))

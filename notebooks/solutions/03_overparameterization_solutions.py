@@ -21,6 +21,7 @@
 import numpy as np
 
 import quadlib as ql
+from quadlib.notation import number
 
 # %% [markdown]
 # **03.1.** Only the two tasks differ. The gain is a small part of the escape time. At N = 10¹² the escape takes nearly twice
@@ -50,7 +51,7 @@ for p in (1, 2, 3, 4, 8):
     start = ql.Overlaps(full.Q[:p, :p], full.M[:p])
     run = ql.integrate(ql.Task(p, 2), start, eta=0.05, alpha=grid, rtol=1e-9)
     times = [run.escape_time(level) for level in (0.3, 1e-2, 1e-4, 1e-6)]
-    print(f"p = {p}: below 0.3, 10⁻², 10⁻⁴, 10⁻⁶ at α =", *(f"{time:.0f}" for time in times))
+    print(f"p = {p}: below 0.3, 10⁻², 10⁻⁴, 10⁻⁶ at α =", *(number(round(t, 0)) for t in times))
 
 answer = "b"
 assert ql.check("03.2", answer)
@@ -67,11 +68,12 @@ task = ql.Task(p, p_star)
 start = ql.Overlaps(np.eye(p), 0.2 * ql.random_overlaps(task, 50, 1).M)
 flow = ql.gradient_flow(task, start, eta=eta, alpha=[1e4, 1e5])
 for alpha, Q in zip(flow.alpha, flow.Q, strict=True):
-    print(f"α = {alpha:.0f}: α × surplus eigenvalues", (np.linalg.eigvalsh(Q)[:3] * alpha).round(4))
+    surplus = np.linalg.eigvalsh(Q)[:3] * alpha
+    print(f"α = {number(alpha)}: α × surplus eigenvalues", *(number(a, 5) for a in surplus))
 
 answer = p * (p_star + 2) / (8 * eta * (p + 2))
 assert ql.check("03.3", answer)
-answer
+print(number(answer, 4))
 
 # %% [markdown]
 # **03.4.** The derivative of L(x) = ½ (p x − 1)² + p (x − 1/p\*)² + (p\* − p)/p\*² is p (p x − 1) + 2p (x − 1/p\*). It
@@ -88,7 +90,7 @@ print(f"gradient flow ends at {flow.loss[-1]:.5f}")
 
 answer = (p * x - 1) ** 2 / 2 + p * (x - 1 / k) ** 2 + (k - p) / k**2
 assert ql.check("03.4", answer)
-answer
+print(number(answer, 4))
 
 # %% [markdown]
 # **03.5.** Where s + 2q/p = 0, the last two terms of Ξ are (4q/p)(s + 2q/p) = 0. What is left is s² + 2(q²/p + 1/p\*), which
@@ -103,4 +105,4 @@ for eta in (0.05, 0.01):
 
 answer = 4 * 0.05 / 2 - 4 * 0.05**2 * (1 / (32 + 2) + 1 / 2)
 assert ql.check("03.5", answer)
-answer
+print(number(answer, 4))

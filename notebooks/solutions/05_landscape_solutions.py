@@ -21,6 +21,7 @@
 import numpy as np
 
 import quadlib as ql
+from quadlib.notation import number
 
 
 def at_rest(task, q):
@@ -38,7 +39,7 @@ task = ql.Task(6, 3)
 spectra = [ql.hessian_spectrum(task, at_rest(task, q), 1000) for q in (ql.plateau(task).q, 1.0)]
 answer = [spectrum.index for spectrum in spectra]
 assert ql.check("05.1", answer)
-print(answer, "lowest eigenvalues", [round(float(s.values[0]), 3) for s in spectra])
+print(*answer, "lowest eigenvalues", *(number(s.values[0]) for s in spectra))
 
 # %% [markdown]
 # **05.2.** A unit that turns towards teacher unit r gains in proportion to T<sub>r</sub>: equation
@@ -50,7 +51,8 @@ task = ql.Task(4, 2, T=[1.5, 0.5])
 spectrum = ql.hessian_spectrum(task, at_rest(task, ql.plateau(task).q), 1000)
 answer = spectrum.values[spectrum.values < 0]
 assert ql.check("05.2", answer)
-answer, spectrum.multiplicities[spectrum.values < 0]
+for value, often in zip(answer, spectrum.multiplicities, strict=False):
+    print(number(value), "occurs", often, "times")
 
 # %% [markdown]
 # **05.3.** The manifold of solutions has p p\* − p\*(p\* + 1)/2 = 9 dimensions, whose tangents are flat. Each of the
@@ -76,7 +78,7 @@ lowest = ql.hessian_spectrum(
 )
 answer = -eta * p * lowest.values[0]
 assert ql.check("05.4", answer)
-answer, 4 * eta / k
+print(number(answer), "and 4η/p*:", number(4 * eta / k))
 
 # %% [markdown]
 # **05.5.** At the solution b = 0. If a unit that is zero becomes ε v with a unit vector v, then b = ε² vᵀv/p, a matrix with
@@ -88,7 +90,8 @@ eps, p, k = 0.1, 4, 2
 answer = 1.5 * eps**4 / p**2
 assert ql.check("05.5", answer)
 Q = p / k * np.diag([1.0, 1.0, (eps**2) * k / p, 0.0])
-print(answer, ql.loss(ql.Task(p, k), ql.Overlaps(Q, np.sqrt(p / k) * np.eye(p, k))))
+loss = ql.loss(ql.Task(p, k), ql.Overlaps(Q, np.sqrt(p / k) * np.eye(p, k)))
+print(number(answer, 4), "and the library:", number(loss, 4))
 
 # %% [markdown]
 # **05.6.** The answer is (b). The loss of a surplus unit of squared length a is proportional to a², so the force that

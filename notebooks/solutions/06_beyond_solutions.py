@@ -21,6 +21,7 @@
 import numpy as np
 
 import quadlib as ql
+from quadlib.notation import number
 
 # %% [markdown]
 # **06.1.** The order of learning follows the size of T<sub>r</sub> and not the numbering of the units: the growth rate on the plateau
@@ -46,7 +47,8 @@ eta, noise = 0.1, 0.01
 phi = 2 * eta / 2 * sum(t / (1 - 4 * eta * t / 2) for t in (1.5, 0.5))
 answer = noise / 2 / (1 - phi)
 assert ql.check("06.2", answer)
-print(answer, ql.late_time_law(ql.Task(4, 2, T=[1.5, 0.5], label_noise=noise), eta).floor)
+law = ql.late_time_law(ql.Task(4, 2, T=[1.5, 0.5], label_noise=noise), eta)
+print(number(answer, 4), "and the library:", number(law.floor, 4))
 
 # %% [markdown]
 # **06.3.** The balance is L = ν/2 + φL: the loss consists of what no weights can avoid and of the excess that the noise of
@@ -56,7 +58,8 @@ print(answer, ql.late_time_law(ql.Task(4, 2, T=[1.5, 0.5], label_noise=noise), e
 # %%
 answer = 1 / 5
 assert ql.check("06.3", answer)
-ql.late_time_law(ql.Task(2, 2, label_noise=0.01), answer).floor / 0.005
+law = ql.late_time_law(ql.Task(2, 2, label_noise=0.01), answer)
+print("floor over ν/2:", number(law.floor / 0.005))
 
 # %% [markdown]
 # **06.4.** The answer is (a). Near zero loss the excess of the loss sustains φ times itself. With φ < 1 an excess dies out,

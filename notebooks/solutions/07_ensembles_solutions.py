@@ -22,6 +22,7 @@ import numpy as np
 from scipy.special import polygamma
 
 import quadlib as ql
+from quadlib.notation import number
 
 task, eta = ql.Task(p=2, p_star=1), 0.1
 
@@ -46,7 +47,7 @@ print(
 # %%
 answer = 1 / (2 * 0.01**2)
 assert ql.check("07.2", answer)
-answer
+print(number(answer, 4))
 
 # %% [markdown]
 # **07.3.** The answer is (b). With one seed run i at N = 10⁹ and run i at N = 10¹² use the same random numbers, and on the
@@ -63,7 +64,7 @@ for name, seeds in {"one seed": (1, 1), "N in the seed": ((1, 10**9), (1, 10**12
         ql.escape_times(task, N=N, seed=s, **how)
         for N, s in zip((10**9, 10**12), seeds, strict=True)
     ]
-    print(f"{name}: correlation of the escape times {np.corrcoef(*pair)[0, 1]:.3f}")
+    print(f"{name}: correlation of the escape times {number(np.corrcoef(*pair)[0, 1], 2)}")
 
 # %% [markdown]
 # **07.4.** |M|² starts as v/N times a chi-square variable with p p\* degrees of freedom and grows as e^{2rα}. It reaches a
