@@ -3,6 +3,7 @@ import io
 import itertools
 import json
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 import quadlib as ql
 from quadlib.explorers import runs
-from quadlib.explorers.tour import Tour
+from quadlib.explorers.tour import Tour, _overlaps
 from tests import sliders
 
 ROOT = Path(__file__).parents[1]
@@ -102,6 +103,27 @@ def test_a_slider_that_comes_back_needs_no_ode(bare, monkeypatch):
     choose(bare, eta=0.21, runs=5)
     assert (bare.alt_text, bare._png) == before
     assert len(done) == 2
+
+
+def test_a_slider_that_goes_on_needs_no_ode(monkeypatch):
+    asked, pieces = [], runs.in_pieces
+
+    def followed(task, *more, **how):
+        asked.append((task.p, threading.current_thread() is threading.main_thread()))
+        return pieces(task, *more, **how)
+
+    monkeypatch.setattr(runs, "in_pieces", followed)
+    explorer = Bare(seed=7)
+    explorer._repr_mimebundle_()
+    asked.clear()
+    known = _overlaps.cache_info().misses
+    for p in (5, 6, 7):
+        explorer.controls["p"].value = p
+        explorer._soon.finish()
+    assert asked == [(5, True), (6, False), (7, False), (8, False)]
+    assert _overlaps.cache_info().misses == known + 4
+    fresh = Bare(seed=7, p=7)
+    assert (explorer.alt_text, explorer._png) == (fresh.alt_text, fresh._png)
 
 
 def test_extremes_in_pairs_give_a_picture_or_a_sentence(bare):

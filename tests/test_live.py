@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from html import escape, unescape
 
@@ -17,6 +18,8 @@ from matplotlib.font_manager import FontProperties
 from PIL import Image
 
 from quadlib.live import Caption, Explorer, LiveFigure
+from quadlib.live.explorer import SENDING
+from quadlib.live.layers import DRAWING
 from quadlib.live.pixels import Letters
 
 X = np.linspace(0, 1, 200)
@@ -530,6 +533,83 @@ def test_a_shown_picture_is_sharpened_when_it_comes_to_rest():
     assert Image.open(io.BytesIO(explorer._png)).size == (900, 400)
 
 
+class Foreseen(Sine):
+    """Notes for which values something is computed ahead."""
+
+    def build(self):
+        self.asked = []
+        rate = ipywidgets.FloatSlider(0.05, min=0.0, max=0.5, step=0.005)
+        return super().build() | {"rate": rate}
+
+    def ahead(self, values):
+        self.asked.append((values["p"], values["rate"], values["kind"], values["seed"]))
+        if values["p"] == 13:
+            raise ValueError("p must not be 13, got 13; choose p < 13.")
+
+    def move(self, **values):
+        self.asked.clear()
+        for name, value in values.items():
+            self.controls[name].value = value
+        self.settle()
+        return self.asked
+
+    def settle(self):
+        self.finish(SECONDS)
+        if self._soon is not None:
+            self._soon.finish(SECONDS)
+
+
+@pytest.fixture
+def foreseen():
+    explorer = Foreseen()
+    explorer._repr_mimebundle_()
+    return explorer
+
+
+def test_what_a_slider_needs_next_is_computed_ahead(foreseen):
+    assert foreseen.move(p=4) == [(6, 0.05, "free", 0)]
+    assert foreseen.move(p=7) == [(10, 0.05, "free", 0)]
+    assert foreseen.move(p=6) == [(5, 0.05, "free", 0)]
+    assert foreseen.draws == [2, 4, 7, 6]
+    foreseen.move(rate=0.045)
+    assert foreseen.move(rate=0.05) == [(6, 0.055, "free", 0)]  # not 0.05500000000000001
+
+
+def test_nothing_is_computed_ahead_beyond_the_ends_or_for_what_has_no_next(foreseen):
+    assert foreseen.move(p=16) == [(30, 0.05, "free", 0)]  # the last
+    assert foreseen.move(p=30) == []
+    assert foreseen.move(p=1) == []
+    assert foreseen.move(kind="a<b") == []
+    foreseen.controls["seed"].click()
+    foreseen.settle()
+    assert foreseen.asked == []
+
+
+def test_nothing_is_computed_ahead_for_a_move_that_is_over(foreseen):
+    foreseen.controls["p"].value = 3
+    with DRAWING:  # what computes ahead waits for it
+        time.sleep(5 * SENDING)
+        foreseen.controls["p"].value = 5
+    foreseen.settle()
+    assert foreseen.asked == [(7, 0.05, "free", 0)]
+
+
+def test_what_is_computed_ahead_changes_nothing_and_its_errors_are_not_shown(foreseen, capfd):
+    foreseen.move(p=11)
+    assert foreseen.move(p=12) == [(13, 0.05, "free", 0)]
+    assert foreseen.error == foreseen._view.alert == ""
+    assert foreseen.alt_text.startswith("sin 12x")
+    assert foreseen.draws == [2, 11, 12]
+    assert capfd.readouterr() == ("", "")
+    foreseen.move(p=13)
+    assert foreseen.error.startswith("p must not be 13")
+
+
+def test_without_a_front_end_nothing_is_computed_ahead():
+    explorer = Foreseen()
+    assert explorer.move(p=3) == explorer.move(p=4) == []
+
+
 @pytest.fixture
 def no_threads(monkeypatch):
     def start(thread):
@@ -556,6 +636,12 @@ def test_without_threads_late_pieces_take_turns_in_the_event_loop(no_threads):
         asyncio._set_running_loop(running)
     assert explorer.alt_text.endswith("3 runs")
     assert explorer.drawn == [(2, 0), (2, 1), (2, 2)]
+
+
+def test_without_threads_nothing_is_computed_ahead(no_threads):
+    explorer = Foreseen()
+    explorer._repr_mimebundle_()
+    assert explorer.move(p=3) == explorer.move(p=4) == []
 
 
 def test_without_threads_and_loop_one_may_wait(no_threads):

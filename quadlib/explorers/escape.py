@@ -69,6 +69,10 @@ class Escape(Explorer):
             "log_N": controls.log_dimension(6.0),
         }
 
+    def ahead(self, values: dict[str, Any]) -> None:
+        """Know the ODE."""
+        setting(values).ode()
+
     def draw(self, values: dict[str, Any]) -> Caption:
         """Draw the ODE and the growth rate at once; the law and the runs follow."""
         now = setting(values)

@@ -68,6 +68,10 @@ class Landscape(Explorer):
             ),
         }
 
+    def ahead(self, values: dict[str, Any]) -> None:
+        """Know the ODE."""
+        _run(values["p"], values["p_star"])
+
     def draw(self, values: dict[str, Any]) -> Caption:
         """Population spectrum now; that of a sample, a dense eigenproblem, a moment later."""
         p, p_star, ratio = values["p"], values["p_star"], values["samples"]

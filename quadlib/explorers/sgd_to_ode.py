@@ -112,6 +112,12 @@ class SgdToOde(Explorer):
             "seed": ipywidgets.Button(description="new seed"),
         }
 
+    def ahead(self, values: dict[str, Any]) -> None:
+        """Know both ODEs."""
+        case, N, _ = _chosen(values)
+        for noise in (True, False):
+            case.ode(N, noise)
+
     def draw(self, v: dict[str, Any]) -> Caption:
         """Both ODEs now; runs and distances a moment later."""
         case, N, what = _chosen(v)

@@ -2,7 +2,7 @@
 
 import math
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import ipywidgets
@@ -57,12 +57,16 @@ class Tour(Explorer):
             "seed": ipywidgets.Button(description="new seed"),
         }
 
+    def ahead(self, values: dict[str, Any]) -> None:
+        """Know the ODE and its overlaps."""
+        _overlaps(setting(values).ode())
+
     def draw(self, values: dict[str, Any]) -> Caption:
         """Draw what the ODE says at once; the runs and the law of escape follow."""
         now = setting(values)
         ode = now.ode()
         escape = float(first_passage(ode.alpha, ode.loss, now.half))
-        overlaps = np.linalg.eigvalsh(ode.Q), np.linalg.svd(ode.M, compute_uv=False)
+        overlaps = _overlaps(ode)
         self.ode.set_data(ode.alpha, ode.loss)
         self.ode_escape.set_data([escape], [now.half])
         levels = [now.floor] + ([now.plateau.loss] if now.plateau else [])
@@ -122,6 +126,12 @@ class Tour(Explorer):
         if math.isfinite(first_passage(ode.alpha, ode.loss, now.half)):
             lines.append(f'law = ql.escape_law(task, N, eta, "{now.constraint}")')
         return "\n".join(lines)
+
+
+@lru_cache(64)
+def _overlaps(ode: Trajectory) -> tuple[Array, Array]:
+    """Return the eigenvalues of Q and the singular values of M."""
+    return np.linalg.eigvalsh(ode.Q), np.linalg.svd(ode.M, compute_uv=False)
 
 
 def _caption(

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from html import escape
 from typing import Any, ClassVar, TypeAlias
 
@@ -17,6 +18,8 @@ __all__ = ["Explorer", "Pieces"]
 
 Pieces: TypeAlias = Iterable[Callable[[], Caption | None] | None]
 """Each is a slice of at most 20 ms, and adds something to the picture, or nothing yet (None)."""
+
+SENDING = 0.025  # seconds in which a picture is sent and shown: nothing should hold that up
 
 _TOGGLES = {
     "data": "Numbers of this picture",
@@ -63,7 +66,9 @@ class Explorer(ipywidgets.VBox):
         self._busy = self._pending = self._displayed = False
         self._pieces: Pieces = ()
         self._coming = ""
+        self._before: dict[str, Any] = {}
         self._late: Late | None = None
+        self._soon: Late | None = None
         self._view = View(width=self.live.width)
         self._toggles = {
             name: ipywidgets.ToggleButton(description=name, tooltip=tooltip)
@@ -97,6 +102,9 @@ class Explorer(ipywidgets.VBox):
     def script(self, values: dict[str, Any]) -> str:
         """Return the library calls, ten lines at most, that give the curves at these values."""
         raise NotImplementedError
+
+    def ahead(self, values: dict[str, Any]) -> None:
+        """Compute and keep what takes `draw` longest: these values are likely the next."""
 
     def later(self, pieces: Pieces, what: str = "") -> None:
         """Call in `draw`: go on with `pieces` once its picture is shown, until the next request.
@@ -150,19 +158,33 @@ class Explorer(ipywidgets.VBox):
 
     def _values(self) -> dict[str, Any]:
         read = {name: getattr(w, "value", self._clicks[name]) for name, w in self.controls.items()}
-        # a slider in the browser says 0.049999999999999996
-        return {name: float(f"{v:.12g}") if isinstance(v, float) else v for name, v in read.items()}
+        return {name: _short(value) for name, value in read.items()}
 
     def _draw_newest(self) -> None:
         request = self._drawn = self._newest
         self._pieces = ()
-        caption = self.draw(self._values())
+        before, self._before = self._before, self._values()
+        caption = self.draw(self._before)
         self._pending = self._pieces != ()
         self._show(caption)
         if self._pending or self._displayed:
             slices = self._slices(request, self._pieces)
             wanted = lambda: request is self._newest  # noqa: E731
             self._late = Late(slices, wanted, self.pause, self._late)
+            if self._displayed and self._late.thread:  # else the next move would wait for it
+                self._soon = Late(self._next(request, before), wanted, SENDING, None)
+
+    def _next(self, request: object, before: dict[str, Any]) -> Iterator[None]:
+        """Compute ahead what is needed if the slider that moved goes on by the same step."""
+        now = self._before
+        moved = [name for name in before if before[name] != now[name]]
+        slider = self.controls[moved[0]] if len(moved) == 1 else None
+        if isinstance(slider, ipywidgets.IntSlider | ipywidgets.FloatSlider):
+            value = _short(2 * now[moved[0]] - before[moved[0]])
+            with DRAWING, suppress(Exception):  # `draw` will tell of it, if it comes to that
+                if request is self._newest and slider.min <= value <= slider.max:
+                    self.ahead(now | {moved[0]: value})
+        yield
 
     def _slices(self, request: object, pieces: Pieces) -> Iterator[None]:
         """Draw what follows, then once more, sharp."""
@@ -247,3 +269,8 @@ class Explorer(ipywidgets.VBox):
             data["text/html"] = image(png, self.alt_text, self.live.width)
             data["image/png"] = base64.b64encode(png).decode()
         return data
+
+
+def _short(value: Any) -> Any:
+    """Return a number as it is written: a slider in the browser says 0.049999999999999996."""
+    return float(f"{value:.12g}") if isinstance(value, float) else value
