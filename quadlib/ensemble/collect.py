@@ -80,9 +80,9 @@ class _Collected:
     def __init__(self, job: Job, runs: int, make: Callable[..., Any]) -> None:
         self.make = make
         self.missing = np.ones(runs, dtype=bool)
-        dtypes = (bool if name == "diverged" else float for name in job.names)
         self.arrays = [
-            np.empty((runs, *axes), dtype) for axes, dtype in zip(job.shapes, dtypes, strict=True)
+            np.empty((runs, *axes), bool if name == "diverged" else float)
+            for name, axes in job.results.items()
         ]
 
     @property
@@ -98,10 +98,8 @@ class _Collected:
         self.missing[batch.start : stop] = False
 
     def result(self) -> Any:
-        arrays = self.arrays
-        if self.missing.any():
-            arrays = [array[~self.missing] for array in arrays]
-        return self.make(*arrays)
+        some = self.missing.any()
+        return self.make(*(array[~self.missing] if some else array for array in self.arrays))
 
 
 @contextmanager

@@ -38,15 +38,12 @@ class Job:
     window: float = 0.0
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """What a run results in."""
-        return ("loss", "Q", "M", "diverged") if self.level is None else ("passage",)
-
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """The shapes of that."""
+    def results(self) -> dict[str, tuple[int, ...]]:
+        """What a run results in: names of arrays, and their shapes."""
+        if self.level is not None:
+            return {"passage": ()}
         n, p, k = len(self.alpha), self.task.p, self.task.p_star
-        return ((n,), (n, p, p), (n, p, k), ()) if self.level is None else ((),)
+        return {"loss": (n,), "Q": (n, p, p), "M": (n, p, k), "diverged": ()}
 
     def together(self, rngs: Sequence[np.random.Generator], draw: Draw | None = None) -> Together:
         """Runs with these generators."""
@@ -78,7 +75,7 @@ def run_batch(job: Job, start: int, stop: int, begins: Sequence[Begin] | None = 
         runs = job.together([rng for _, rng in begins], lambda rng: next(states))
     while runs.advance():
         pass
-    return Batch(start, stop, tuple(getattr(runs, name) for name in job.names))
+    return Batch(start, stop, tuple(getattr(runs, name) for name in job.results))
 
 
 def seconds_per_run(job: Job, runs: int, begin: Any) -> float:

@@ -85,15 +85,15 @@ class Store:
                 continue
             try:
                 with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-                    arrays = tuple(data[name] for name in self.job.names)
+                    arrays = tuple(data[name] for name in self.job.results)
             except Exception:  # a damaged archive can raise nearly anything
                 continue
-            shapes = tuple((stop - start, *axes) for axes in self.job.shapes)
+            shapes = tuple((stop - start, *axes) for axes in self.job.results.values())
             if tuple(array.shape for array in arrays) == shapes:
                 yield Batch(start, stop, arrays)
 
     def write(self, batch: Batch) -> None:
         """Put a batch on disk."""
         name = f"runs-{self.digest}-{batch.start:08d}-{batch.stop - 1:08d}.npz"
-        arrays: dict[str, Any] = dict(zip(self.job.names, batch.arrays, strict=True))
+        arrays: dict[str, Any] = dict(zip(self.job.results, batch.arrays, strict=True))
         write_whole(self.folder / name, lambda file: np.savez(file, **arrays))

@@ -264,11 +264,11 @@ def followed(result: Trajectory | Together, what: str) -> Array:
 
 def _limits(values: Array, lowest: float) -> tuple[float, float]:
     """Round limits with some room; a divergence leaves the picture."""
-    low, high = (float(np.clip(limit, -4, 8)) for limit in (values.min(), values.max()))
-    span = max(high - low, 0.1)
-    unit = controls.round_up(span / 2, _ROUND)
-    bottom, top = low - 0.25 * span, high + 0.25 * span
-    return max(float(np.floor(bottom / unit) * unit), lowest), float(np.ceil(top / unit) * unit)
+    low, high = np.clip([values.min(), values.max()], -4.0, 8.0)
+    room = max(high - low, 0.1) / 4
+    unit = controls.round_up(2 * room, _ROUND)
+    bottom, top = np.floor((low - room) / unit) * unit, np.ceil((high + room) / unit) * unit
+    return max(float(bottom), lowest), float(top)
 
 
 def _distance(one: Trajectory | Together, ode: Trajectory, what: str) -> float:
