@@ -4,7 +4,7 @@ import math
 from collections.abc import Generator
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from quadlib.trajectory import Trajectory
 
 N, LARGEST, POINTS = 10**6, 16, 121
 _SEED = 25  # its ODE escapes near the mean of the law at every p
-_KNOWN: dict[Any, Any] = {}  # runs and laws
 
 
 class Setting(NamedTuple):
@@ -60,6 +59,10 @@ class Setting(NamedTuple):
         return self.eta < critical_learning_rate(Task(self.p_star, self.p_star))
 
 
+_ODES: dict[tuple[Setting, bool], Trajectory] = {}
+_LAWS: dict[Setting, tuple[float, float] | None] = {}
+
+
 @lru_cache(64)
 def _end(p_star: int, eta: float, constraint: Constraint) -> float:
     usual = 3.5 * p_star / eta
@@ -71,30 +74,30 @@ def _end(p_star: int, eta: float, constraint: Constraint) -> float:
 
 def ode(setting: Setting, late: bool = False) -> Generator[None, None, Trajectory]:
     """Follow the ODE through the escape, or from there on, as far as it goes, in slices."""
-    if (setting, late) not in _KNOWN:
-        if len(_KNOWN) > 150:
-            _KNOWN.clear()
+    if (setting, late) not in _ODES:
+        if len(_ODES) > 150:
+            _ODES.clear()
         task, start, eta = setting.task, setting.start, setting.eta
         alpha = setting.late if late else np.linspace(0, setting.end, POINTS)
         how: Any = dict(constraint=setting.constraint, rtol=1e-6 if late else 1e-5)
-        _KNOWN[setting, late] = yield from in_pieces(task, start, eta=eta, alpha=alpha, **how)
-    return cast(Trajectory, _KNOWN[setting, late])
+        _ODES[setting, late] = yield from in_pieces(task, start, eta=eta, alpha=alpha, **how)
+    return _ODES[setting, late]
 
 
 def law(setting: Setting) -> Generator[None, None, tuple[float, float] | None]:
     """Mean and standard deviation of the escape time, or None where SGD does not escape."""
-    if setting not in _KNOWN:
+    if setting not in _LAWS:
         found, how = None, (setting.task, N, setting.eta, setting.constraint)
         with suppress(ValueError):
             whole = yield from escape_law_in_pieces(*how)
             found = whole.mean, whole.std
-        _KNOWN[setting] = found
-    return cast(tuple[float, float] | None, _KNOWN[setting])
+        _LAWS[setting] = found
+    return _LAWS[setting]
 
 
 def script(now: Setting) -> str:
     """Return the calls that give the curves of this p, and its law."""
-    to_the_end(law(now))
+    escapes = to_the_end(law(now)) is not None
     kinds = (False, True) if now.settles else (False,)
     cuts = [*(len(to_the_end(ode(now, late)).alpha) for late in kinds), 0][:2]
     early, late = (f"[:{cut}]" if cut < POINTS else "" for cut in cuts)
@@ -110,6 +113,6 @@ def script(now: Setting) -> str:
         f"np.geomspace({now.late[0]:g}, {now.late[-1]:g}, {POINTS}){late}",
         "ode = ql.integrate(task, start, alpha=alpha, rtol=1e-5, **how)",
         "late = ql.integrate(task, start, alpha=times, rtol=1e-6, **how)" * (cuts[1] > 0),
-        f"law = ql.escape_law(task, {N}, **how)" * bool(_KNOWN.get(now)),
+        f"law = ql.escape_law(task, {N}, **how)" * escapes,
     ]
     return "\n".join(filter(None, lines))
