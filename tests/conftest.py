@@ -40,6 +40,24 @@ def ctrl_c() -> threading.Thread:
     return threading.Thread(target=press, daemon=True)
 
 
+# What takes long begins first, so that no worker is left alone with it at the end
+SLOW = (
+    *("browser/", "test_notebooks", "test_bare", "test_ensemble", "test_course", "test_explorer_"),
+    *("fuzz/test_moves", "test_explorers", "theorems/"),
+)
+
+
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
+    """Put slow files first, and let pytest-xdist keep that order."""
+
+    def rank(item: Any) -> int:
+        path = item.nodeid.removeprefix("tests/")
+        return next((k for k, start in enumerate(SLOW) if path.startswith(start)), len(SLOW))
+
+    items.sort(key=rank)
+    config.option.loadscopereorder = False
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
     """Keep tests on one worker that share what is slow to make.

@@ -71,26 +71,26 @@ def texts(live, scale):
     with live._at(scale) as renderer:
         if scale > 1:
             live.figure.draw(renderer)  # legends find their places
+        unseen = undrawn(live)
         for text in live.figure.findobj(Text):
-            if text.get_visible() and text.get_text().strip() and drawn(text, live):
+            if text.get_visible() and text.get_text().strip() and text not in unseen:
                 box = text.get_window_extent(renderer).extents / scale
                 found.append((text.get_text(), box))
                 assert text.get_fontsize() * 100 / 72 >= 9, text.get_text()
     return found
 
 
-def drawn(text, live):
-    """Whether a text belongs to a tick inside the limits, or to no tick."""
+def undrawn(live):
+    """Texts of axes that are not shown: those of ticks outside the limits, offsets."""
+    found = set()
     for ax in live.figure.axes:
         for axis in (ax.xaxis, ax.yaxis):
-            kept = {tick.label1 for tick in axis._update_ticks()}
+            shown = axis._update_ticks() if ax.axison and axis.get_visible() else []
             every = {t for ticks in (axis.majorTicks, axis.minorTicks) for t in ticks}
-            labels = {label for tick in every for label in (tick.label1, tick.label2)}
-            if text in labels:
-                return text in kept and ax.axison and axis.get_visible()
-            if text is axis.offsetText:
-                return False
-    return True
+            found |= {label for tick in every for label in (tick.label1, tick.label2)}
+            found |= {axis.offsetText}
+            found -= {tick.label1 for tick in shown}
+    return found
 
 
 def assert_readable(live, what, scale=1):
