@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, ClassVar, Self
+from typing import IO, Any, ClassVar, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -54,6 +54,9 @@ def write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+Kind = TypeVar("Kind", bound="Saved")  # beartype checks no method that says Self
+
+
 class Saved:
     """A result that a file can hold: its task, its meta, and arrays of these names."""
 
@@ -88,7 +91,7 @@ class Saved:
         write_whole(target, lambda file: np.savez_compressed(file, **arrays, **texts))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls: type[Kind], path: str | os.PathLike[str]) -> Kind:
         """Read a result of this class that `save` wrote.
 
         Raises
@@ -124,7 +127,7 @@ class Saved:
             ) from None
 
     @classmethod
-    def _checked(cls, task: Task, *parts: Any) -> Self:
+    def _checked(cls: type[Kind], task: Task, *parts: Any) -> Kind:
         """Return the result of these arrays and this meta, if it is a possible one."""
         raise NotImplementedError
 
