@@ -79,7 +79,7 @@ def shoot(name: str, folder: Path) -> int:
     explorer.live.png = lambda scale=1: large(scale) if scale > 1 else b""  # the small go unseen
     explorer.update()
     rest = photograph(explorer, home / "rest.webp")
-    explorer.seconds = 0.2  # fewer runs make a histogram too
+    explorer.seconds = 0.3  # fewer runs make a histogram too
     shown = []
     for key, control in explorer.controls.items():
         button = isinstance(control, ipywidgets.Button)
