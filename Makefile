@@ -108,7 +108,7 @@ bench: $(VENV)/.dev
 	$(ONE_THREAD) $(PY) -m benchmarks
 
 notebooks: $(VENV)/.dev
-	$(PY) -m jupytext --to ipynb notebooks/*.py notebooks/solutions/*.py
+	$(PY) -m jupytext --update --to ipynb notebooks/*.py notebooks/solutions/*.py
 	$(ONE_THREAD) $(PY) -m nbconvert --to notebook --execute --inplace \
 	  --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.store_widget_state=False \
