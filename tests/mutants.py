@@ -64,6 +64,7 @@ TESTS = {
     "test_loops",
     "dynamics/flow": f"theorems/test_flow {END} theorems/test_reference_values {BAD}",
     "dynamics/ode": f"test_ode_parts {END} theorems/test_ode {BAD} theorems/test_reference_values",
+    "dynamics/solver": f"test_ode_parts {END} theorems/test_ode theorems/test_reference_values",
     "escape/linear": "test_escape_parts test_precision theorems/test_escape_law",
     "escape/finite": "test_escape_parts theorems/test_escape_law",
     "escape/average": "test_escape_average theorems/test_escape_law",

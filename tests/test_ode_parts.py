@@ -13,8 +13,10 @@ import pytest
 
 import quadlib as ql
 from quadlib.dynamics.components import Components, _independent, component_loss
-from quadlib.dynamics.ode import _explicit, _solved, integrate_in_pieces
+from quadlib.dynamics.ode import integrate_in_pieces
 from quadlib.dynamics.progress import to_the_end
+from quadlib.dynamics.solver import explicit as few
+from quadlib.dynamics.solver import solved as pieces_of
 
 T = 4.0
 TASK, EYE = ql.Task(2, 1, [T]), np.eye(2)
@@ -23,19 +25,25 @@ Answer = Callable[[Any, float], tuple[Any, int]]
 
 
 class Told:
-    """As scipy.integrate.ode; at each call `answer(y, stop)` gives the next state and a code."""
+    """As scipy.integrate.ode; at each call `answer(y, stop)` gives the next state and a code.
+
+    Its own time begins at 0 each time it is begun anew; here all times are those of the run. A
+    call takes one step.
+    """
 
     def __init__(self, answer: Answer) -> None:
         self.answer, self.asked = answer, list[Any]()
         self.begun, self.stops = list[float](), list[float]()
-        self.implicit = False
+        self.implicit, self.since, self.steps = False, 0.0, 0
+        self.jacobians = list[Any]()
 
     @property
     def _integrator(self) -> Any:
-        """As LSODA tells with which method it goes on."""
-        return SimpleNamespace(iwork=[0] * 19 + [1 + self.implicit])
+        """As LSODA tells its steps, and with which method it goes on."""
+        return SimpleNamespace(iwork=[0] * 10 + [self.steps] + [0] * 8 + [1 + self.implicit])
 
-    def __call__(self, derivative: Any) -> Any:
+    def __call__(self, derivative: Any, jacobian: Any) -> Any:
+        self.jacobians.append(jacobian)
         return self
 
     def set_integrator(self, name: str, **how: Any) -> Any:
@@ -44,13 +52,17 @@ class Told:
         return self
 
     def set_initial_value(self, y: Any, t: float) -> None:
-        self.y, self.t = y, t
-        self.begun.append(t)
+        assert t == 0
+        self.since += getattr(self, "t", 0.0)
+        self.y, self.t, self.steps = y, t, 0
+        self.begun.append(self.since)
+        return self
 
     def integrate(self, stop: float) -> Any:
-        self.stops.append(stop)
-        self.y, self.code = self.answer(self.y, stop)
+        self.stops.append(self.since + stop)
+        self.y, self.code = self.answer(self.y, self.since + stop)
         self.t = stop if self.code == 2 else self.t
+        self.steps += 1
         return self.y
 
     def get_return_code(self) -> int:
@@ -68,9 +80,9 @@ def solved(
     """What was asked, and how many states came in each piece, on a clock that stands still."""
     told = Told(answer)
     monkeypatch.setattr("scipy.integrate.ode", told)
-    monkeypatch.setattr("quadlib.dynamics.ode.time.perf_counter", lambda: 0.0)
+    monkeypatch.setattr("quadlib.dynamics.solver.time.perf_counter", lambda: 0.0)
     motion = motion or Components(TASK, STATE, 0.25, "free", True)
-    return told, [len(y) for y in _solved(motion, np.array(points), rtol, explicit)]
+    return told, [len(y) for y in pieces_of(motion, np.array(points), rtol, explicit)]
 
 
 def stays(y: Any, _stop: float) -> tuple[Any, int]:
@@ -103,14 +115,6 @@ def test_it_stops_at_the_points_and_before_anything_can_have_changed_much(
     assert stops[-4] - stops[-5] > short
     assert pieces == [1, 3]
     assert solved(monkeypatch, [0.5], stays)[1] == [1]
-
-
-def test_no_stop_is_a_rounding_before_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nine times 10/9 is less than 10, by what LSODA cannot begin a step with."""
-    motion = Components(TASK, STATE, 0.05625, "free", True)
-    stops = solved(monkeypatch, [10.0], stays, motion=motion)[0].stops
-    assert len(stops) == 9
-    assert stops[-1] == 10.0
 
 
 def test_where_nothing_moves_it_stops_at_the_points_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,10 +207,10 @@ def test_a_slice_takes_ten_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("scipy.integrate.ode", told)
     monkeypatch.setattr(
-        "quadlib.dynamics.ode.time.perf_counter", lambda: now.append(len(now) * 0.005) or now[-1]
+        "quadlib.dynamics.solver.time.perf_counter", lambda: now.append(len(now) * 0.005) or now[-1]
     )
     motion = Components(TASK, STATE, 0.25, "free", True)
-    first = next(_solved(motion, np.arange(1, 7) / 4, 1e-8, False))
+    first = next(pieces_of(motion, np.arange(1, 7) / 4, 1e-8, False))
     assert len(first) == 1  # at the second look after its begin it is over
 
 
@@ -220,7 +224,7 @@ def test_where_it_turns_implicit_it_goes_back_and_begins_anew(
     told = Told(lambda y, _stop: (1.001 * y, 2))
     told.implicit = turns
     monkeypatch.setattr("scipy.integrate.ode", told)
-    found = np.concatenate(list(_solved(motion, np.array([0.0, 0.25, 0.5]), 1e-9, explicit)))
+    found = np.concatenate(list(pieces_of(motion, np.array([0.0, 0.25, 0.5]), 1e-9, explicit)))
     assert told.begun == ([0.0, 0.25] if explicit and turns else [0.0])
     off = np.abs(motion.record(found[1:2])[0][0] - expected.Q[0]).max()
     assert (off < 1e-8) if explicit and turns else (off > 1e-4)
@@ -312,8 +316,8 @@ def test_explicit_is_what_costs_less_than_jacobians(
     """n = p (p + p*) unknowns take 10 n steps, and their equations n³: at the rate 8η max(T, q)."""
     task, state = ql.Task(p, k, [t] * k), ql.Overlaps(q * np.eye(p), np.zeros((p, k)))
     end = evaluations / (8 * 0.25 * max(t, q))
-    assert _explicit(task, state, 0.25, 0.999 * end)
-    assert not _explicit(task, state, 0.25, 1.001 * end)
+    assert few(task, state, 0.25, 0.999 * end)
+    assert not few(task, state, 0.25, 1.001 * end)
 
 
 def test_the_derivative_is_compiled_where_that_is_asked_for(
@@ -480,3 +484,113 @@ def test_a_misfit_that_changes_is_not_still(monkeypatch: pytest.MonkeyPatch) -> 
         dy = motion.joined(np.zeros((2, 2)), np.zeros((2, 2)), dE)
         monkeypatch.setattr(motion, "derivative", lambda *_: dy)  # noqa: B023
         assert motion.still(motion.start, 1e-3) is still
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+def test_the_jacobian_is_that_of_the_derivative_where_parts_are_tiny_or_zero(
+    constraint: Any,
+) -> None:
+    """Against central differences of 1e-3, which a polynomial of degree three leaves 1e-6 off.
+
+    LSODA's own differences, of a share of each entry, there are lost in rounding.
+    """
+    task = ql.Task(3, 2, [1.5, 0.5], 0.1)
+    M = np.array([[1.0, 0.0], [1e-9, 0.3], [0.0, 0.0]])
+    motion = Components(task, ql.Overlaps(np.eye(3), M), 0.1, constraint, True)
+    y, kept = motion.start.copy(), motion.start.copy()
+    J = motion.jacobian(0.0, y)
+    np.testing.assert_array_equal(y, kept)
+    for column, unit in zip(J.T, np.eye(len(y)), strict=True):
+        step = 1e-3 * unit
+        above, below = (motion.derivative(0.0, y + sign * step).copy() for sign in (1, -1))
+        np.testing.assert_allclose(column, (above - below) / 2e-3, atol=1e-5)
+
+
+def test_upon_the_sphere_norms_are_one_and_E_is_what_m_tells() -> None:
+    task = ql.Task(3, 2, [1.5, 0.5])
+    state = ql.random_overlaps(task, 10, 0, constraint="spherical")
+    motion = Components(task, state, 0.1, "spherical", True)
+    m, P, E = motion.parts(motion.start)
+    scale = np.array([1.1, 0.9, 2.0])
+    off = motion.joined(scale[:, None] * m, np.outer(scale, scale) * P, E + 0.3)
+    np.testing.assert_allclose(motion.upon_sphere(off), motion.start, atol=1e-14)
+    motion.direct = True
+    at = motion.derivative(0.0, off).copy()
+    np.testing.assert_allclose(motion.aligned(off), motion.start, atol=1e-14)
+    motion.direct = False
+    np.testing.assert_allclose(at, motion.derivative(0.0, motion.start), atol=1e-14)
+    assert np.abs(motion.derivative(0.0, off) - at).max() > 0.1
+
+
+def test_units_much_longer_than_the_teachers_are_still_in_their_rounding() -> None:
+    """1e-15 of their own rate 4η tr Q; here a third of it is of the teacher's."""
+    task, change = ql.Task(2, 1, [1e-6]), 1e-15 * 4 * 0.25 * 2
+    motion = Components(task, ql.Overlaps(EYE, np.zeros((2, 1))), 0.25, "spherical", True)
+    for factor, still in ((0.99, True), (1.01, False)):
+        dy = motion.joined(np.zeros((2, 1)), factor * change * EYE, np.zeros((1, 1)))
+        motion.derivative = lambda *_: dy  # type: ignore[method-assign]  # noqa: B023
+        assert motion.still(motion.start, 1e-14) is still
+
+
+@pytest.mark.parametrize("code", [-1, -4, -5])
+def test_where_a_solver_finds_no_step_it_is_begun_anew(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    codes = iter([2, code, 2, 2])
+    told, pieces = solved(monkeypatch, [0.25, 0.5, 0.75], answered(codes))
+    assert told.begun == [0.0, 0.25]
+    assert sum(pieces) == 3
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_an_implicit_solver_is_begun_anew_in_each_decade(
+    monkeypatch: pytest.MonkeyPatch, explicit: bool
+) -> None:
+    """After a thousand of the shortest times, .25; its longest steps would leave no rest unseen."""
+    points = [249.0, 251.0, 2749.0, 2761.0, 2765.0]
+    told, _ = solved(monkeypatch, points, stays, explicit=explicit)
+    anew = [begun for begun in told.begun if begun > 0]
+    if explicit:
+        assert anew == []
+    else:
+        assert 250 <= anew[0] <= 251
+        assert 10 * anew[0] + 250 <= anew[1] <= 1.04 * (10 * anew[0] + 250)
+    assert all((jacobian is None) is explicit for jacobian in told.jacobians)
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+@pytest.mark.parametrize("rest", [0.9e-6, 1.1e-6])
+def test_norms_and_E_are_taken_from_m_late_on_the_sphere_where_E_is_large(
+    monkeypatch: pytest.MonkeyPatch, constraint: Any, rest: float
+) -> None:
+    task, state = ql.Task(2, 1, [1.0]), ql.Overlaps(EYE, [[0.5], [0.0]])
+    motion = Components(task, state, 0.25, constraint, True)
+    monkeypatch.setattr(motion, "loss", lambda _: rest)
+    monkeypatch.setattr(motion, "still", lambda *_: False)
+    seen: list[bool] = []
+
+    def stays_and_tells(y: Any, _stop: float) -> Any:
+        seen.append(motion.direct)
+        return y, 2
+
+    solved(monkeypatch, [500.0, 1e3, 1e4, 2e4], stays_and_tells, motion=motion)
+    assert not seen[0]
+    assert seen[-1] == (constraint == "spherical" and rest > 1e-6)
+
+
+def test_a_Q_perp_below_doubles_has_the_tolerance_of_1e_100_and_renews_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shrunk = iter([1e-99, 1e-10, 1e-10, 1.0])
+    motion = Components(TASK, STATE, 0.25, "free", True)
+    monkeypatch.setattr(motion, "loss", lambda _: T**2)
+    told, _ = solved(
+        monkeypatch,
+        [0.25, 0.5, 0.75, 1.0],
+        lambda y, _: (scaled(y, next(shrunk)), 2),
+        1.0,
+        motion=motion,
+    )
+    assert told.begun == [0.0, 0.25, 0.5]
+    for how, of_P in zip(told.asked, (3.75, 3.75e-99, T * 1e-100), strict=True):
+        assert how["atol"][1] == pytest.approx(of_P / 2, rel=1e-12)

@@ -70,6 +70,7 @@ class Components:
             self.norm(self.start) + float(self.t.sum()) + task.p * eta * task.label_noise
         )
         self.largest = 4 * eta * float(self.a.min()) * self.bound
+        self.direct = False  # whether `derivative` takes norms of one, and E from m
         # where `derivative` writes, and its parts
         k, dy, G = self.k, np.empty(len(self.start)), np.empty((r + self.k, r + self.k))
         dF, dE = self._split(dy)
@@ -111,6 +112,8 @@ class Components:
         Few calls on small matrices, since each costs as much as thousands of multiplications, those
         that cost least (`dot`, not `@`; no broadcasting), and the same vector at every call.
         """
+        if self.direct:
+            y = self.upon_sphere(y)
         if self._compiled:
             if not derivative(y, *self._compiled):
                 raise FloatingPointError
@@ -154,13 +157,41 @@ class Components:
         np.add(half, half.T, out=dE)
         return dy
 
+    def upon_sphere(self, y: Array) -> Array:
+        """The state of norms one next to y, with the E that m tells.
+
+        Both are kept by the ODE, but errors in them, which nothing restores, would push a state
+        at rest along its neutral directions, for as long as it is followed.
+        """
+        F = self._split(y)[0]
+        m, P = F[:, : self.k], F[:, self.k :]
+        scale = 1 / np.sqrt((m * m).sum(1) + P.diagonal())
+        m, P = scale[:, None] * m, scale[:, None] * P * scale
+        return self.joined(m, P, self.misfit(m))
+
+    def jacobian(self, alpha: float, y: Array) -> Array:
+        """∂(derivative)/∂y by differences, each of a share of the largest entry of m, P or E.
+
+        LSODA's own are of a share of the entry itself, which may be zero but for rounding.
+        """
+        sizes = [np.full(part.shape, np.abs(part).max()) for part in self.parts(y)]
+        steps = 1e-8 * np.maximum(self.joined(*sizes), 1e-90)
+        J, at = np.empty((len(y), len(y)), order="F"), self.derivative(alpha, y).copy()
+        for i, step in enumerate(steps.tolist()):
+            old, y[i] = y[i], y[i] + step
+            J[:, i] = (self.derivative(alpha, y) - at) / (y[i] - old)
+            y[i] = old
+        return J
+
     def still(self, y: Array, share: float) -> bool:
         """Whether all parts change at less than this share of the fastest rate, or die unseen."""
         try:
             (dm, dP, dE), (m, P, _) = self.parts(self.derivative(0.0, y)), self.parts(y)
         except FloatingPointError:
             return False
-        rate, unseen = 4 * self.eta * self.t.mean(), 1e-17 * self.norm(y)
+        norm, rate = self.norm(y), 4 * self.eta * self.t.mean()
+        # where units are much longer than the teacher's, what rounding leaves of their own rate
+        share, unseen = max(share, 1e-15 * norm / self.t.mean()), 1e-17 * norm
         # A tiny column of m, or P, may yet grow: each is measured by itself
         for change, part, limit in (*((d, x, unseen**0.5) for d, x in zip(dm.T, m.T, strict=True)),
                                     (dP, P, unseen)):  # fmt: skip
@@ -178,6 +209,8 @@ class Components:
         errors of steps have put into the norms, which nothing else takes out: into their sum; at
         p = p* with equal t into each, since √a m = O √(E + t/p*) with an orthogonal O.
         """
+        if self.direct:
+            return self.upon_sphere(y)
         m, P, E = self.parts(y)
         if self.spherical:
             own, beyond = self.a * P.diagonal(), self.t.mean() / self.k - self.a

@@ -81,10 +81,10 @@ def test_the_error_falls_with_rtol(p: int, end: float, explicit: bool) -> None:
     Orders up to 12 with step control give an error proportional to rtol; half of that, in the
     logarithm, is the bound.
     """
-    from quadlib.dynamics.ode import _explicit
+    from quadlib.dynamics.solver import explicit as few
 
     task = ql.Task(p, 2)
-    assert _explicit(task, start(task, 1), 0.1, end) is explicit
+    assert few(task, start(task, 1), 0.1, end) is explicit
     state, alpha = start(task, 1), np.linspace(0, end, 21)
     rtols = np.array([1e-4, 1e-6, 1e-8])
     exact = ql.integrate(task, state, eta=0.1, alpha=alpha, rtol=1e-13).loss

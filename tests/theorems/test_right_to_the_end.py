@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 import quadlib as ql
 from quadlib.dynamics.components import Components, _independent, component_loss
@@ -111,6 +112,98 @@ def test_on_the_sphere_unequal_teachers_are_learned_to_1e_30_too(
     run, times = counted_run(monkeypatch, task, start, eta=0.1, alpha=[3e5], rtol=1e-8)
     assert run.loss[0] < 1e-30
     assert len(times) < 25_000
+
+
+def literal(task: ql.Task, start: ql.Overlaps, eta: float, end: float) -> np.ndarray:
+    """The covariance C of the fields after `end` on the sphere, (1.8), (1.9) and (2.1)-(2.3)."""
+    p, A = task.p, np.diag(task.readout)
+
+    def drift(_alpha: float, flat: np.ndarray) -> np.ndarray:
+        C = flat.reshape(A.shape)
+        s, CAC = np.trace(A @ C), C @ A @ C
+        square = s**2 + 2 * np.trace(A @ CAC) + task.label_noise
+        Phi, Gamma = s * C + 2 * CAC, square * C + 4 * s * CAC + 8 * CAC @ A @ C
+        dC = np.zeros_like(C)
+        dC[:p] -= 2 * eta * Phi[:p]
+        dC[:, :p] -= 2 * eta * Phi[:, :p]
+        dC[:p, :p] += 4 * eta**2 * Gamma[:p, :p]
+        D = np.append(dC.diagonal()[:p] / C.diagonal()[:p], np.zeros(len(C) - p))
+        return (dC - C * (D[:, None] + D) / 2).ravel()
+
+    C = np.block([[start.Q, start.M], [start.M.T, task.T]])
+    run = solve_ivp(drift, (0.0, end), C.ravel(), method="DOP853", rtol=1e-10, atol=1e-12)
+    return run.y[:, -1].reshape(A.shape)
+
+
+@pytest.mark.parametrize(
+    ("p", "T", "nu", "most"),
+    [
+        (3, [1.0, 1.0, 1.0], 0.1, 2000),
+        (4, [1.0, 1.0, 1.0, 1.0], 1e-3, 2000),
+        (3, [1 + 1e-12, 1.0, 1 - 1e-12], 0.0, 3000),
+        (3, [1 + 1e-10, 1.0, 1 - 1e-10], 0.0, 3000),
+    ],
+)
+def test_on_the_sphere_a_run_at_rest_costs_nothing_more(
+    monkeypatch: pytest.MonkeyPatch, p: int, T: Any, nu: float, most: int
+) -> None:
+    """Where labels are noisy, T nearly a multiple of 1: at α = 1e5 as at 1500."""
+    task = ql.Task(p, p, T, label_noise=nu)
+    start = ql.random_overlaps(task, 1000, 0, constraint="spherical")
+    run, times = counted_run(monkeypatch, task, start, eta=0.05, alpha=[1500.0, 1e5])
+    C = literal(task, start, 0.05, 1500.0)
+    for Q, M in zip(run.Q, run.M, strict=True):
+        np.testing.assert_allclose(Q, C[:p, :p], atol=1e-5)
+        np.testing.assert_allclose(M, C[:p, p:], atol=1e-5)
+    assert len(times) < most
+
+
+@pytest.mark.parametrize(("p", "k", "eta"), [(4, 2, 0.05), (3, 2, 0.2)])
+def test_on_the_sphere_surplus_units_die_by_their_power_law_to_1e12(
+    monkeypatch: pytest.MonkeyPatch, p: int, k: int, eta: float
+) -> None:
+    """Q⊥ there is 1e-10, and at rtol = 1e-8 its part that is 1e-20 keeps four digits."""
+    task = ql.Task(p, k)
+    start = ql.random_overlaps(task, 1000, 0, constraint="spherical")
+    run, times = counted_run(monkeypatch, task, start, eta=eta, alpha=LATE)
+    law = ql.late_time_law(task, eta, "spherical").prefactor
+    np.testing.assert_allclose((run.loss * run.alpha**2)[1:], law, rtol=1e-3)
+    assert len(times) < 60_000
+
+
+@pytest.mark.parametrize("eta", [0.2, 500.0])
+def test_late_times_are_resolved_however_long_they_are_beside_the_shortest(eta: float) -> None:
+    """Steps of 1/η, and first ones of 1e-8 of it, from ηα = 1e10 and more on, as in flow."""
+    task, alpha = ql.Task(3, 1, [0.9999998]), np.geomspace(1e9, 1e12, 40)
+    start = ql.random_overlaps(task, 10**6, 4)
+    run = ql.integrate(task, start, eta=eta, alpha=alpha, gradient_noise=False, rtol=1e-8)
+    flow = ql.gradient_flow(task, start, eta=eta, alpha=alpha)
+    above = flow.loss > 1e-25
+    np.testing.assert_allclose(run.loss[above], flow.loss[above], rtol=1e-3)
+
+
+def test_across_the_teacher_nothing_is_followed_below_what_doubles_hold() -> None:
+    """P dies exponentially on the sphere, where the loss stays, at T off 1, as it is."""
+    task = ql.Task(1, 1, [0.9])
+    start = ql.random_overlaps(task, 100, 0, constraint="spherical")
+    how: Any = dict(eta=0.26, constraint="spherical", gradient_noise=False)
+    run = ql.integrate(task, start, alpha=np.geomspace(1.0, 1e11, 60), **how)
+    end = ql.loss(task, ql.Overlaps([[1.0]], [[np.sqrt(0.9)]]))  # 3/2 (1 − T)²
+    np.testing.assert_allclose(run.loss[-30:], end, rtol=1e-5)  # E is 1e-2 of what may err by 1e-8
+
+
+@pytest.mark.parametrize("constraint", ["free", "spherical"])
+@pytest.mark.parametrize(("p", "end"), [(4, 60.0), (3, 3e3)])
+def test_times_one_rounding_apart_are_as_one(constraint: Any, p: int, end: float) -> None:
+    """Wherever a solver begins anew between them."""
+    task = ql.Task(p, 2)
+    start = ql.random_overlaps(task, 1000, 0, constraint=constraint)
+    alpha = np.linspace(0.0, end, 600)[1:]
+    pairs = np.sort(np.append(alpha, np.nextafter(alpha, np.inf)))
+    how: Any = dict(eta=0.1, constraint=constraint)
+    one, two = (ql.integrate(task, start, alpha=times, **how) for times in (alpha, pairs))
+    for part in (two.Q[::2], two.Q[1::2]):
+        np.testing.assert_allclose(part, one.Q, atol=1e-5)
 
 
 @pytest.mark.parametrize("constraint", ["free", "spherical"])
