@@ -310,14 +310,17 @@ def test_it_ends_where_all_is_learned_or_nothing_moves(monkeypatch: pytest.Monke
     ("p", "k", "t", "q", "evaluations"),
     [(2, 1, 4.0, 1.0, 60), (2, 1, 1.0, 9.0, 60), (40, 10, 4.0, 1.0, 20_000 + 40**3)],
 )
+@pytest.mark.parametrize("share", [0.1, 0.49, 0.51, 50.0])
 def test_explicit_is_what_costs_less_than_jacobians(
-    p: int, k: int, t: float, q: float, evaluations: int
+    p: int, k: int, t: float, q: float, evaluations: int, share: float
 ) -> None:
-    """n = p (p + p*) unknowns take 10 n steps, and their equations n³: at the rate 8η max(T, q)."""
+    """n = p (p + p*) unknowns take 10 n steps, and their equations n³: at the rate 8η max(T, q) of
+    the drift, or 16 (η max(T, q))² of its noise."""
     task, state = ql.Task(p, k, [t] * k), ql.Overlaps(q * np.eye(p), np.zeros((p, k)))
-    end = evaluations / (8 * 0.25 * max(t, q))
-    assert few(task, state, 0.25, 0.999 * end)
-    assert not few(task, state, 0.25, 1.001 * end)
+    eta = share / max(t, q)
+    end = evaluations / (8 * share if share < 0.5 else 16 * share**2)
+    assert few(task, state, eta, 0.999 * end)
+    assert not few(task, state, eta, 1.001 * end)
 
 
 def test_the_derivative_is_compiled_where_that_is_asked_for(

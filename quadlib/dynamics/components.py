@@ -160,11 +160,9 @@ class Components:
     def upon_sphere(self, y: Array) -> Array:
         """The state of norms one next to y, with the E that m tells.
 
-        Both are kept by the ODE, but errors in them, which nothing restores, would push a state
-        at rest along its neutral directions, for as long as it is followed.
+        Errors in them, which nothing restores, would push a state at rest along neutral directions.
         """
-        F = self._split(y)[0]
-        m, P = F[:, : self.k], F[:, self.k :]
+        m, P = np.hsplit(self._split(y)[0], [self.k])
         scale = 1 / np.sqrt((m * m).sum(1) + P.diagonal())
         m, P = scale[:, None] * m, scale[:, None] * P * scale
         return self.joined(m, P, self.misfit(m))

@@ -149,5 +149,6 @@ def _redone(motion: Components, y: Array, time: float, tolerance: dict[str, Any]
 def explicit(task: Task, state: Overlaps, eta: float, end: float) -> bool:
     """Whether Jacobians, of n evaluations each, would cost more than their long steps save."""
     n = task.p * (task.p + task.p_star)
-    rate = 8 * eta * max(np.trace(task.T) / task.p_star, np.trace(state.Q) / task.p)
+    size = max(np.trace(task.T) / task.p_star, np.trace(state.Q) / task.p)
+    rate = 8 * eta * size * max(1.0, 2 * eta * size)  # that of the drift, or of its noise
     return bool(rate * end < 10 * n + (n / 50) ** 3)

@@ -158,6 +158,16 @@ def test_on_the_sphere_a_run_at_rest_costs_nothing_more(
     assert len(times) < most
 
 
+def test_on_the_sphere_no_learning_rate_diverges() -> None:
+    """At ηT = 30, where noise turns all units into one: its rate is (ηT)², not ηT."""
+    task = ql.Task(3, 3, [1.2, 1.0, 0.6])
+    start = ql.random_overlaps(task, 1000, 0, constraint="spherical")
+    run = ql.integrate(task, start, eta=30.0, alpha=[0.3], constraint="spherical")
+    C = literal(task, start, 30.0, 0.3)
+    np.testing.assert_allclose(run.Q[0], C[:3, :3], atol=1e-5)
+    np.testing.assert_allclose(run.M[0], C[:3, 3:], atol=1e-5)
+
+
 @pytest.mark.parametrize(("p", "k", "eta"), [(4, 2, 0.05), (3, 2, 0.2)])
 def test_on_the_sphere_surplus_units_die_by_their_power_law_to_1e12(
     monkeypatch: pytest.MonkeyPatch, p: int, k: int, eta: float
