@@ -111,8 +111,8 @@ notebooks: $(VENV)/.dev
 	$(PY) -m jupytext --update --to ipynb notebooks/*.py notebooks/solutions/*.py
 	$(ONE_THREAD) $(PY) -m nbconvert --to notebook --execute --inplace \
 	  --ExecutePreprocessor.record_timing=False \
-	  --ExecutePreprocessor.store_widget_state=False \
-	  --ExecutePreprocessor.coalesce_streams=True notebooks/*.ipynb notebooks/solutions/*.ipynb
+	  --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb notebooks/solutions/*.ipynb
+	$(PY) -m nbconvert --coalesce-streams --inplace notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 book: $(VENV)/.book
 	$(PY) -m sphinx -q -E -W --keep-going -b html docs docs/_build/html
