@@ -8,7 +8,7 @@ import lab
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def context() -> Iterator[Any]:
     """Chromium, started once; skips where there is none, unless it is required."""
     missing = ""
@@ -26,7 +26,7 @@ def context() -> Iterator[Any]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(context: Any) -> Iterator[str]:
     """Address of JupyterLab."""
     with lab.server() as started:

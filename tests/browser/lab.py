@@ -116,8 +116,8 @@ def server(more: dict[str, str] | None = None) -> Iterator[str]:
         finally:
             process.terminate()  # a signal it answers by ending its kernels
             try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
+                process.wait(3)
+            except subprocess.TimeoutExpired:  # now and then it waits on; kernels follow it
                 process.kill()
                 process.wait()
 
