@@ -256,10 +256,38 @@ def test_the_tolerances(
         sizes = own, of_P, T * min(1.0, math.sqrt(rest))
         parts = [np.full(x.shape, size) for x, size in zip((m, P, E), sizes, strict=True)]
         np.testing.assert_allclose(how["atol"], rtol * motion.joined(*parts), rtol=1e-12)
-        assert how["rtol"] == max(rtol, 3e-14)
+        np.testing.assert_array_equal(how["rtol"], max(rtol, 3e-14))
         assert {name: how.get(name) for name in lower} == (
             lower if explicit else dict.fromkeys(lower)
         )
+
+
+@pytest.mark.parametrize(
+    ("across", "rtol", "shares"),
+    [
+        (2e-4, 1e-8, [1.0, 1.0, 1.0, 1.0]),  # nothing is hidden
+        (2e-6, 1e-8, [0.02, 0.02, 0.1, 1.0]),
+        (2e-8, 1e-8, [1e-3, 1e-2, 1e-1, 1.0]),  # 1e-11 in all
+        (2e-8, 1e-12, [1.0, 1.0, 1.0, 1.0]),
+    ],
+)
+def test_on_the_sphere_the_tolerance_of_P_falls_with_it(
+    monkeypatch: pytest.MonkeyPatch, across: float, rtol: float, shares: list[float]
+) -> None:
+    """From 1e-4 on and to 1e-11, ten times that whenever LSODA found no steps; no other's does."""
+    state = ql.Overlaps(T * EYE, [[0.5], [0.0]])
+    for constraint in ("spherical", "free"):
+        motion = Components(TASK, state, 0.25, constraint, True)
+        monkeypatch.setattr(motion, "loss", lambda _: T**2)
+        monkeypatch.setattr(motion, "across", lambda _: across * T)
+        codes = iter([-5, -1] + [2] * 500 + [-4, 2])
+        told, _ = solved(monkeypatch, np.arange(1, 502) / 4, answered(codes), rtol, motion=motion)
+        after = 0, 1, 2, 2, 3  # so many failures; the fourth begins anew after 500 steps
+        for how, failures in zip(told.asked, after, strict=True):
+            m, P, E = motion.parts(how["rtol"] / rtol)
+            of_P = shares[failures] if constraint == "spherical" else 1.0
+            np.testing.assert_allclose(P, of_P, rtol=1e-12)
+            assert m.min() == m.max() == E.min() == E.max() == 1.0
 
 
 def test_the_tolerances_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

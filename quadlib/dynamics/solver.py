@@ -24,6 +24,10 @@ TINY = 1e-100
 LARGE = 1e-6
 """Where the loss is above this many times (tr T/p*)², norms and m tell E precisely enough."""
 
+HIDING, FINE = 1e-4, 1e-11
+"""On the sphere surplus units, of size 1/α, hide the others' part of Q⊥, of size 1/α², which
+decides the loss: below `HIDING` tr T/p* its relative tolerance falls with it, at most to `FINE`."""
+
 MOST_STEPS = 20_000
 """Between two recorded points; whatever needs more has lost its digits."""
 
@@ -47,7 +51,7 @@ def solved(motion: Components, points: Array, rtol: float, explicit: bool) -> It
     """Yield the states at the points, some at a time; fewer than all if the norms blow up."""
     y, now, done, idle = motion.start, 0.0, int(points[0] == 0), 0
     times = points.tolist()  # numbers of Python's, for speed
-    teacher = float(motion.t.mean())
+    teacher, fine = float(motion.t.mean()), FINE
     # in a shorter time nothing gets SHRUNK times smaller
     short = 0.25 / (motion.eta * teacher) if motion.eta > 0 else math.inf
     if done:
@@ -58,13 +62,13 @@ def solved(motion: Components, points: Array, rtol: float, explicit: bool) -> It
             yield np.broadcast_to(y, (len(points) - done, len(y)))
             return
         motion.direct = motion.spherical and now > 1000 * short and rest > LARGE
-        tolerance = _tolerance(motion, y, rtol, rest, across, now == 0)
+        tolerance = _tolerance(motion, y, rtol, rest, across, fine, now == 0)
         least = SHRUNK * across if across > TINY * teacher else 0.0
         # the longest steps of an implicit method leave no rest unnoticed
         latest = math.inf if explicit else 10 * now + 1000 * short
         # the ODE does not know the time: from 0 on a solver resolves any
         solver, begun = _begun(motion, y, tolerance, explicit), now
-        going, well = True, True
+        going, well, code = True, True, 2
         while going:
             waiting: list[Array] = []
             pause = time.perf_counter() + SLICE
@@ -99,11 +103,11 @@ def solved(motion: Components, points: Array, rtol: float, explicit: bool) -> It
                 yield np.reshape(ready, (-1, len(y)))
             if not well:
                 return
-        y = motion.aligned(y)
+        y, fine = motion.aligned(y), fine if code == 2 else 10 * fine  # so that steps are found
 
 
 def _tolerance(
-    motion: Components, y: Array, rtol: float, rest: float, across: float, first: bool
+    motion: Components, y: Array, rtol: float, rest: float, across: float, fine: float, first: bool
 ) -> dict[str, Any]:
     """Return what LSODA may err in a step; E and Q⊥ get smaller and smaller, and this with them."""
     teacher, start = motion.t.mean(), motion.parts(motion.start)[0]
@@ -114,9 +118,14 @@ def _tolerance(
         scale_P if first else min(scale_P, teacher * rest),
         teacher * min(1.0, math.sqrt(rest)),
     )
-    sizes = zip(scales, motion.parts(y), strict=True)
-    atol = rtol * motion.joined(*(np.full(x.shape, size) for size, x in sizes))
-    return dict(rtol=max(rtol, MINIMUM_RTOL), atol=atol)
+    hidden = max(across / (HIDING * teacher), fine / rtol) if motion.spherical else 1.0
+    shares = 1.0, min(1.0, hidden), 1.0
+
+    def each(of_parts: tuple[float, ...]) -> Array:
+        parts = zip(of_parts, motion.parts(y), strict=True)
+        return rtol * motion.joined(*(np.full(x.shape, size) for size, x in parts))
+
+    return dict(rtol=np.maximum(each(shares), MINIMUM_RTOL), atol=each(scales))
 
 
 def _begun(motion: Components, y: Array, tolerance: dict[str, Any], explicit: bool) -> Any:
