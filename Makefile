@@ -125,7 +125,7 @@ lite: $(VENV)-lite/.lite
 	$(VENV)-lite/bin/python docs/lite.py build/lite $(PYODIDE)
 
 apps: apps-pages
-	JUPYTER_PATH=build/apps/share $(PY) -m voila --template=quadlib build/apps/pages $(APPS_FLAGS)
+	JUPYTER_PATH=build/apps/share $(PY) -m voila --template=quadlib --classic-tree build/apps/pages $(APPS_FLAGS)
 
 apps-pages: $(VENV)/.book
 	$(PY) docs/apps.py build/apps

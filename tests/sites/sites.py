@@ -58,7 +58,7 @@ def voila(folder: Path, log: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "voila", str(folder / "pages"), "--no-browser"]
-    command += [f"--port={port}", "--template=quadlib", "--Voila.ip=127.0.0.1"]
+    command += [f"--port={port}", "--template=quadlib", "--classic-tree", "--Voila.ip=127.0.0.1"]
     with log.open("w") as file:
         environment = os.environ | {"JUPYTER_PATH": str(folder / "share")}
         server = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
