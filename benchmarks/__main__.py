@@ -62,16 +62,20 @@ def markdown(answers: dict[str, Any]) -> str:
             met = {True: "yes", False: "**no**", None: ""}[row.met]
             cells = (row.figure, row.goal or "", row.measured, met, row.bound)
             lines.append("| " + " | ".join(cells) + " |")
-    machines = {
-        f"{e['cpu']}, {e['cores']} cores, Python {e['python']}, numpy {e['versions']['numpy']}, "
-        f"{e['blas']}"
-        for e in (answer["environment"] for answer in answers.values())
-    }
+    machines: dict[str, list[str]] = {}
+    for name, answer in answers.items():
+        e = answer["environment"]
+        machine = (
+            f"{e['cpu']}, {e['cores']} cores, Python {e['python']}, "
+            f"numpy {e['versions']['numpy']}, {e['blas']}"
+        )
+        machines.setdefault(machine, []).append(name)
     load = max(answer["environment"]["load_at_start"][0] for answer in answers.values())
+    where = "; ".join(f"{', '.join(names)} on {machine}" for machine, names in machines.items())
     intro = [
-        f"Measured by `make bench` on {'; '.join(sorted(machines))}, one thread of BLAS. Times are "
-        "seconds of the processor, ratios are taken side by side in one process; efficiency and "
-        f"pixels are on the wall, with up to {load:.1f} other programs waiting for the cores.",
+        f"Measured by `make bench`: {where}; one thread of BLAS. Times are seconds of the "
+        "processor, ratios are taken side by side in one process; efficiency and pixels are on "
+        f"the wall. When a benchmark began the load average was at most {load:.1f}.",
         "",
     ]
     results = {name: answer["result"] for name, answer in answers.items()}

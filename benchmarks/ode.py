@@ -104,7 +104,7 @@ def table(result: dict[str, Any]) -> list[Row]:
             f"`integrate` at {number(1e-6)} over fixed-step Euler of equal error, p = 8, p* = 4, "
             "α = 50",
             "≥ 50 × faster",
-            f"{e['ratio']:.0f} × ({e['ms']:.0f} ms against {e['euler_s']:.0f} s, "
+            f"{number(e['ratio'])} × ({e['ms']:.0f} ms against {e['euler_s']:.0f} s, "
             f"{number(e['euler_steps'], 2)} steps, extrapolated)",
             e["ratio"] >= GOAL_EULER,
         ),
