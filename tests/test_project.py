@@ -186,6 +186,8 @@ def test_notebook_is_executed_in_order_and_equals_its_pair(path: Path) -> None:
         for output in cell["outputs"]:
             assert output["output_type"] != "error", cell["source"]
             assert output.get("name") != "stderr", cell["source"]
+            plain = "".join(output.get("data", {}).get("text/plain", ""))
+            assert " at 0x" not in plain, f"{plain} says nothing to who sees plain text alone"
     assert path.stat().st_size <= 1_500_000
 
 

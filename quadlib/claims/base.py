@@ -131,4 +131,4 @@ class Table:
         lines += [tuple(cell.replace("|", "\\|") for cell in row) for row in self.rows()]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
-    __str__ = _repr_markdown_ = to_markdown
+    __repr__ = _repr_markdown_ = to_markdown
