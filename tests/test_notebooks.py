@@ -31,8 +31,9 @@ def test_notebook_runs_from_scratch(paths, tmp_path, monkeypatch):
     nbformat = pytest.importorskip("nbformat")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    # Warnings that a kernel keeps to itself by default are shown, and so found below
-    monkeypatch.setenv("PYTHONWARNINGS", "default")
+    # Warnings that a kernel keeps to itself by default are shown, and so found below; but pyparsing
+    # would say what it thinks of Matplotlib's grammar
+    monkeypatch.setenv("PYTHONWARNINGS", "default,ignore:::pyparsing")
     if paths[0].stem != "07_ensembles":
         startup = tmp_path / "ipython" / "profile_default" / "startup"
         startup.mkdir(parents=True)

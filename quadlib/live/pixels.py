@@ -12,7 +12,7 @@ from PIL import Image
 __all__ = ["Letters", "encoded", "inked"]
 
 _DIGITS = "0123456789.·−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\N{NARROW NO-BREAK SPACE}"
-_NUMBER, _PARTS = re.compile(f"[{_DIGITS}]+"), re.compile(f"[{_DIGITS}]|[^ {_DIGITS}]+ ?| ")
+_NUMBER, _PARTS = re.compile(f"[{_DIGITS}]+"), re.compile(f"−?[{_DIGITS}]|[^ {_DIGITS}]+ ?| ")
 _KEPT = 1000  # parts, of a few kB each
 
 
@@ -76,8 +76,8 @@ class Letters(RendererAgg):
         if (part, prop) not in self._sizes:
             plain: Any = super().get_text_width_height_descent
             width, *size = plain(part, prop, False)
-            if len(part) == 1:  # before Matplotlib 3.11 the ink of a digit was its width
-                width = plain(part + part, prop, False)[0] - width
+            if len(part) == 1 or part[0] == "−":  # before Matplotlib 3.11 ink was width
+                width = plain(part + (end := part[-1]), prop, False)[0] - plain(end, prop, False)[0]
             self._sizes[part, prop] = (width, *size)
         return self._sizes[part, prop]
 
