@@ -76,8 +76,10 @@ class Letters(RendererAgg):
         if (part, prop) not in self._sizes:
             plain: Any = super().get_text_width_height_descent
             width, *size = plain(part, prop, False)
-            if len(part) == 1 or part[0] == "−":  # before Matplotlib 3.11 ink was width
-                width = plain(part + (end := part[-1]), prop, False)[0] - plain(end, prop, False)[0]
+            if len(part) == 1 or part[0] == "−":
+                # before Matplotlib 3.11 the ink of a digit was its width
+                end = part[-1]
+                width = plain(part + end, prop, False)[0] - plain(end, prop, False)[0]
             self._sizes[part, prop] = (width, *size)
         return self._sizes[part, prop]
 

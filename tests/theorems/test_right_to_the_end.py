@@ -168,21 +168,36 @@ def test_on_the_sphere_no_learning_rate_diverges() -> None:
     np.testing.assert_allclose(run.M[0], C[:3, 3:], atol=1e-5)
 
 
-@pytest.mark.parametrize(("p", "k", "eta"), [(4, 2, 0.05), (3, 2, 0.2), (2, 1, 0.1), (3, 2, 0.05)])
+@pytest.mark.parametrize(
+    ("p", "k", "eta", "seed", "off", "most"),
+    [
+        (4, 2, 0.05, 0, 1e-3, 200_000),
+        (3, 2, 0.2, 0, 1e-3, 60_000),
+        (3, 2, 0.05, 1, 1e-3, 60_000),
+        (2, 1, 0.1, 1, 1e-3, 60_000),
+        (2, 1, 0.1, 0, 1e-2, 60_000),
+    ],
+)
 def test_on_the_sphere_surplus_units_die_by_their_power_law_to_1e12(
-    monkeypatch: pytest.MonkeyPatch, p: int, k: int, eta: float
+    monkeypatch: pytest.MonkeyPatch,
+    p: int,
+    k: int,
+    eta: float,
+    seed: int,
+    off: float,
+    most: int,
 ) -> None:
     """Surplus units are 1/α, and the others' part of Q⊥ is 1/α².
 
-    With rtol = 1e-8 of the first as tolerance L α² is off by up to 1.2 of itself at single times,
-    with less by up to .004.
+    With rtol = 1e-8 of the first as tolerance L α² is off by up to 1.2 of itself at single times;
+    with less by up to .004, in most starts by less than .001.
     """
     task = ql.Task(p, k)
-    start = ql.random_overlaps(task, 1000, 1, constraint="spherical")
+    start = ql.random_overlaps(task, 1000, seed, constraint="spherical")
     run, times = counted_run(monkeypatch, task, start, eta=eta, alpha=LATE)
     law = ql.late_time_law(task, eta, "spherical").prefactor
-    np.testing.assert_allclose((run.loss * run.alpha**2)[1:], law, rtol=1e-2)
-    assert len(times) < 200_000
+    np.testing.assert_allclose((run.loss * run.alpha**2)[1:], law, rtol=off)
+    assert len(times) < most
 
 
 @pytest.mark.parametrize("eta", [0.2, 500.0])
