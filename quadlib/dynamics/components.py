@@ -72,21 +72,26 @@ class Components:
         self.largest = 4 * eta * float(self.a.min()) * self.bound
         self.direct = False  # whether `derivative` takes norms of one, and E from m
         # where `derivative` writes, and its parts
-        k, dy, G = self.k, np.empty(len(self.start)), np.empty((r + self.k, r + self.k))
-        dF, dE = self._split(dy)
-        self._out = dy, dF, dE, dF[:, :k], dF[:, k:]
-        self._G = G, G[:k, :k], G[:k, k:], G[k:], G[k:, :k].T
-        self._trace = G.ravel()[:: r + k + 1], np.ones(r + k)
+        self._real, self._complex = self._space(float, compiled), self._space(complex, compiled)
+        self._ones = np.ones(r + self.k)
         self._a = np.tile(self.a_column, r + self.k)
         self._rate = -4 * eta * self._a
-        of_task = eta, self.label_noise, self.largest, self.spherical, noise
-        self._compiled = (dy, G, np.empty(self.shape), self.a, *of_task) if compiled else None
+
+    def _space(self, number: type, compiled: bool) -> tuple[Any, ...]:
+        k, r = self.k, self.shape[0]
+        dy: Array = np.empty(len(self.start), number)
+        G: Array = np.empty((r + k, r + k), number)
+        dF, dE = self._split(dy)
+        own = self.eta, self.label_noise, self.largest, self.spherical, self.noise
+        loops = (dy, G, np.empty(self.shape, number), self.a, *own) if compiled else None
+        blocks = G, G[:k, :k], G[:k, k:], G[k:], G[k:, :k].T, G.ravel()[:: r + k + 1]
+        return loops, (dy, dF, dE, dF[:, :k], dF[:, k:]), blocks
 
     def joined(self, m: Any, P: Any, E: Any) -> Array:
         """One vector of m, P and E."""
         return np.concatenate([np.hstack([m, P]), E], axis=None)
 
-    def _split(self, y: Float[Array, "*n x"]) -> tuple[Array, Array]:
+    def _split(self, y: Array) -> tuple[Array, Array]:
         """F and E in one vector, or in each."""
         lead = y.shape[:-1]
         F = y[..., : self.end].reshape(lead + self.shape)
@@ -98,8 +103,8 @@ class Components:
         symmetric = ((part + part.swapaxes(-1, -2)) / 2 for part in (F[..., self.k :], E))
         return [F[..., : self.k], *symmetric]
 
-    def misfit(self, m: Float[Array, "*n r k"]) -> Float[Array, "*n k k"]:
-        """E from m."""
+    def misfit(self, m: Array) -> Array:
+        """E from m, or from each."""
         E = np.swapaxes(m, -1, -2) @ (self.a_column * m)
         own = np.arange(len(self.t))
         E[..., own, own] -= self.t / len(self.t)
@@ -114,19 +119,19 @@ class Components:
         """
         if self.direct:
             y = self.upon_sphere(y)
-        if self._compiled:
-            if not derivative(y, *self._compiled):
+        loops, (dy, *changes), blocks = self._complex if y.dtype.kind == "c" else self._real
+        if loops:
+            if not derivative(y, *loops):
                 raise FloatingPointError
-            return self._compiled[0]
-        k, rate, (dy, dF, dE, dm, dP) = self.k, -2 * self.eta, self._out
-        G, corner, above, below, left = self._G  # -4η K
-        diagonal, ones = self._trace
+            return np.asarray(dy)
+        k, rate, (dF, dE, dm, dP) = self.k, -2 * self.eta, changes
+        G, corner, above, below, left, diagonal = blocks  # -4η K
         F, E = y[: self.end].reshape(self.shape), y[self.end :].reshape((k, k))
         m, P = F[:, :k], F[:, k:]
         corner[:] = 2 * rate * E
         np.multiply(F, self._rate, out=below)
         np.matmul(left, P, out=above)
-        trace = float(diagonal.dot(ones))
+        trace = diagonal.dot(self._ones).item()
         if not abs(trace) <= self.largest:
             raise FloatingPointError
         F.dot(G, dF)
@@ -134,7 +139,11 @@ class Components:
         if self.noise:
             noise = dF.dot(G)
             noise += trace / 2 * dF
-            gain = trace**2 / 8 + float(np.vdot(G, G.T)) / 4 + rate**2 * self.label_noise / 2
+            gain = (
+                trace**2 / 8
+                + G.ravel().dot(G.T.ravel()).item() / 4
+                + rate**2 * self.label_noise / 2
+            )
         if not self.spherical:  # where what is proportional to F leaves its rounding only
             dF += trace / 2 * F
             if self.noise:
@@ -155,7 +164,7 @@ class Components:
                 dP += 2 * gain * (m @ m.T)
         half = m.T.dot((self._a * dF)[:, :k])
         np.add(half, half.T, out=dE)
-        return dy
+        return np.asarray(dy)
 
     def upon_sphere(self, y: Array) -> Array:
         """The state of norms one next to y, with the E that m tells.
@@ -167,24 +176,13 @@ class Components:
         m, P = scale[:, None] * m, scale[:, None] * P * scale
         return self.joined(m, P, self.misfit(m))
 
-    def jacobian(self, alpha: float, y: Array) -> Array:
-        """∂(derivative)/∂y by differences, each of a share of the largest entry of m, P or E.
+    def still(self, y: Array, share: float, near: bool) -> bool:
+        """Whether all parts change at less than this share of the fastest rate, or die unseen.
 
-        LSODA's own are of a share of the entry itself, which may be zero but for rounding.
+        Near a solution E is small, and measured by itself, else by the teacher.
         """
-        sizes = [np.full(part.shape, np.abs(part).max()) for part in self.parts(y)]
-        steps = 1e-8 * np.maximum(self.joined(*sizes), 1e-90)
-        J, at = np.empty((len(y), len(y)), order="F"), self.derivative(alpha, y).copy()
-        for i, step in enumerate(steps.tolist()):
-            old, y[i] = y[i], y[i] + step
-            J[:, i] = (self.derivative(alpha, y) - at) / (y[i] - old)
-            y[i] = old
-        return J
-
-    def still(self, y: Array, share: float) -> bool:
-        """Whether all parts change at less than this share of the fastest rate, or die unseen."""
         try:
-            (dm, dP, dE), (m, P, _) = self.parts(self.derivative(0.0, y)), self.parts(y)
+            (dm, dP, dE), (m, P, E) = self.parts(self.derivative(0.0, y)), self.parts(y)
         except FloatingPointError:
             return False
         norm, rate = self.norm(y), 4 * self.eta * self.t.mean()
@@ -197,33 +195,49 @@ class Components:
             dying = size < limit and np.vdot(change, part) <= 0
             if np.abs(change).max() > share * rate * size and not dying:
                 return False
-        return bool(np.abs(dE).max() <= share * rate * self.t.mean())
+        size = np.abs(E).max() if near else self.t.mean()
+        return bool(np.abs(dE).max() <= share * rate * size)
 
     def aligned(self, y: Array) -> Array:
-        """The same state in units of which only the first p* see the teacher.
+        """The same state in units that are `apart`.
 
-        Then the slow surplus units, of size 1/α, do not hide the others' P, of size 1/α². A
-        rotation of units is a symmetry, but not under the spherical constraint. There E loses what
-        errors of steps have put into the norms, which nothing else takes out: into their sum; at
-        p = p* with equal t into each, since √a m = O √(E + t/p*) with an orthogonal O.
+        A rotation of units is a symmetry, but not under the spherical constraint. There E loses
+        what errors of steps have put into the norms, which nothing else takes out: into their sum;
+        at p = p* with equal t into each, since √a m = O √(E + t/p*) with an orthogonal O.
         """
         if self.direct:
             return self.upon_sphere(y)
+        turn = None if self.spherical else self.apart(y)
+        if turn is not None:
+            self.R, y = self.R @ turn, self.turned(y, turn.T)
         m, P, E = self.parts(y)
-        if self.spherical:
-            own, beyond = self.a * P.diagonal(), self.t.mean() / self.k - self.a
-            if self.rigid:
-                U, _, W = np.linalg.svd(np.sqrt(self.a_column) * m)
-                O = U @ W
-                E = E - (O.T * ((O @ E @ O.T).diagonal() + own + beyond)) @ O
-            else:
-                s = E.trace() + own.sum() + self.t.mean() - self.a.sum()
-                E = E - s / self.k * np.eye(self.k)
-        else:
-            turn = np.linalg.qr(m, mode="complete")[0]
-            self.R, m, P = self.R @ turn, turn.T @ m, turn.T @ P @ turn
-            m[m.shape[1] :] = 0.0
+        own, beyond = self.a * P.diagonal(), self.t.mean() / self.k - self.a
+        if turn is not None:
+            m[self.k :] = 0.0
+        elif self.spherical and self.rigid:
+            U, _, W = np.linalg.svd(np.sqrt(self.a_column) * m)
+            O = U @ W
+            E = E - (O.T * ((O @ E @ O.T).diagonal() + own + beyond)) @ O
+        elif self.spherical:
+            s = E.trace() + own.sum() + self.t.mean() - self.a.sum()
+            E = E - s / self.k * np.eye(self.k)
         return self.joined(m, P, E)
+
+    def apart(self, y: Array) -> Array | None:
+        """The rotation from units of which only the first p* see the teacher, if there are more.
+
+        Late the others have a P of size 1/α, which hides the first units' P of size 1/α², and that
+        decides the loss.
+        """
+        if self.shape[0] <= self.k:
+            return None
+        return np.asarray(np.linalg.qr(self.parts(y)[0], mode="complete")[0])
+
+    def turned(self, y: Array, turn: Array) -> Array:
+        """The state of units that are turned: U m, U P Uᵀ and E."""
+        F, E = self._split(y)
+        m, P = np.hsplit(turn.dot(F), [self.k])
+        return self.joined(m, P.dot(turn.T), E)
 
     def across(self, y: Array) -> float:
         """The trace of P, which rounding can make negative at the end."""

@@ -20,10 +20,10 @@ __all__ = ["gradient_flow"]
 LATE = 1e4
 """8η T_r α/p* from which only the slow surplus units are left."""
 
-E_ROUNDING = 1e-9
+E_ROUNDING = 5e-9
 """What is left of E at p = p* when it is less than the error of the integration."""
 
-RTOL = 1e-10
+RTOL = 1e-11
 """Error allowed in a step of the reduced equations."""
 
 MOST_STEPS = 10_000

@@ -9,7 +9,7 @@ import numpy as np
 from quadlib.checks import Constraint, check_eta, check_flag, check_real, recording_points
 from quadlib.dynamics.components import Components
 from quadlib.dynamics.progress import to_the_end
-from quadlib.dynamics.solver import explicit, solved
+from quadlib.dynamics.solver import MOST_STEPS, explicit, solved
 from quadlib.shapes import Array, Float
 from quadlib.state import Overlaps, Weights, check_start
 from quadlib.task import Task, joint_covariance, mean_change
@@ -93,7 +93,8 @@ def integrate(
     Raises
     ------
     DivergenceError
-        If the student norms grow beyond all bounds; holds the trajectory so far.
+        If the student norms grow beyond all bounds, or where they go round for ever (on the sphere
+        at large eta) too many steps are needed; holds the trajectory so far.
     RunInterrupted
         At Ctrl-C, a KeyboardInterrupt that holds the trajectory so far.
     TypeError, ValueError
@@ -163,8 +164,9 @@ def integrate_in_pieces(
         ) from None
     if done < len(points):
         raise DivergenceError(
-            f"Q must stay bounded, and eta alpha below what doubles resolve, got neither before "
-            f"alpha = {points[done]:g} at eta = {eta:g}; lower eta, or end earlier.",
+            f"Q must stay bounded and need at most {MOST_STEPS} steps from one recorded time to "
+            f"the next, did not before alpha = {points[done]:g} at eta = {eta:g}; lower eta, end "
+            "earlier, or record more times.",
             trajectory(),
         )
     return trajectory()

@@ -24,12 +24,14 @@ TINY = 1e-100
 LARGE = 1e-6
 """Where the loss is above this many times (tr T/p*)², norms and m tell E precisely enough."""
 
-HIDING, FINE = 1e-4, 1e-11
-"""On the sphere surplus units, of size 1/α, hide the others' part of Q⊥, of size 1/α², which
-decides the loss: below `HIDING` tr T/p* its relative tolerance falls with it, at most to `FINE`."""
+LEFT = 1e-15
+"""What rounding leaves of Q⊥ where its units are turned."""
 
 MOST_STEPS = 20_000
-"""Between two recorded points; whatever needs more has lost its digits."""
+"""Between two recorded points; whatever needs more has lost its digits, or goes round forever."""
+
+ROUNDING = 1e-14
+"""What changes at less than this share of the fastest rate is at rest, but for rounding."""
 
 RENEWED = 500
 """Steps after which a solver is begun anew, with tolerances of the present state."""
@@ -51,24 +53,32 @@ def solved(motion: Components, points: Array, rtol: float, explicit: bool) -> It
     """Yield the states at the points, some at a time; fewer than all if the norms blow up."""
     y, now, done, idle = motion.start, 0.0, int(points[0] == 0), 0
     times = points.tolist()  # numbers of Python's, for speed
-    teacher, fine = float(motion.t.mean()), FINE
+    teacher = float(motion.t.mean())
     # in a shorter time nothing gets SHRUNK times smaller
     short = 0.25 / (motion.eta * teacher) if motion.eta > 0 else math.inf
     if done:
         yield y[None, :]
     while done < len(points):
         rest, across = float(motion.loss(y)) / teacher**2, motion.across(y)
-        if rest < FLOOR or (rest > FLOOR**0.25 and motion.still(y, max(rtol / 10, 1e-14))):
+        if not (near := rest <= FLOOR**0.25):
+            share = max(rtol / 10, ROUNDING)
+        else:  # to a solution, where what follows a power law may look like rest
+            share = min(ROUNDING, 1e-3 * short / now) if now else 0.0
+        if rest < FLOOR or motion.still(y, share, near):
             yield np.broadcast_to(y, (len(points) - done, len(y)))
             return
-        motion.direct = motion.spherical and now > 1000 * short and rest > LARGE
-        tolerance = _tolerance(motion, y, rtol, rest, across, fine, now == 0)
+        y = motion.aligned(y) if now else y
+        late = motion.spherical and now > 1000 * short
+        motion.direct = late and rest > LARGE
+        turn = motion.apart(y) if late and not explicit else None
+        tolerance = _tolerance(motion, y, rtol, rest, across, now == 0, turn is not None)
         least = SHRUNK * across if across > TINY * teacher else 0.0
         # the longest steps of an implicit method leave no rest unnoticed
         latest = math.inf if explicit else 10 * now + 1000 * short
         # the ODE does not know the time: from 0 on a solver resolves any
-        solver, begun = _begun(motion, y, tolerance, explicit), now
-        going, well, code = True, True, 2
+        seen = Seen(motion, tolerance["atol"], turn)
+        solver, begun = _begun(seen, y, tolerance, explicit), now
+        going, well, code, taken = True, True, 2, 0
         while going:
             waiting: list[Array] = []
             pause = time.perf_counter() + SLICE
@@ -77,22 +87,24 @@ def solved(motion: Components, points: Array, rtol: float, explicit: bool) -> It
                     warnings.simplefilter("ignore")
                     while going and len(waiting) < TOGETHER and time.perf_counter() < pause:
                         stop = min(times[done], now + max(short, now / 32))
-                        last = y.copy()
+                        last = y
                         try:
-                            y, code = solver.integrate(stop - begun), solver.get_return_code()
+                            y = seen.state(solver.integrate(stop - begun))
+                            code = solver.get_return_code()
                             told = solver._integrator.iwork  # its steps, with what it goes on
-                            going = code == 2 and told[10] < RENEWED and stop < latest
+                            idle += told[10] - taken if code == 2 else RENEWED
+                            taken = told[10]
+                            going = code == 2 and taken < RENEWED and stop < latest
                             if explicit and code == 2 and told[19] == 2:
                                 y, going = _redone(motion, last, stop - now, tolerance), False
                         except FloatingPointError:
                             code = 0
-                        idle += 1 if code == 2 else RENEWED
                         # written so that NaN counts as a divergence too
                         well = bool(y.dot(y) < motion.bound**2) and idle <= MOST_STEPS
                         well = well and code in (2, *ANEW)
                         now = stop if code == 2 else begun + solver.t
                         if code == 2 and stop == times[done] and well:
-                            waiting.append(y.copy())
+                            waiting.append(y)
                             done, idle = done + 1, 0
                         going = going and well and done < len(points)
                         going = going and not motion.across(y) < least
@@ -103,11 +115,10 @@ def solved(motion: Components, points: Array, rtol: float, explicit: bool) -> It
                 yield np.reshape(ready, (-1, len(y)))
             if not well:
                 return
-        y, fine = motion.aligned(y), fine if code == 2 else 10 * fine  # so that steps are found
 
 
 def _tolerance(
-    motion: Components, y: Array, rtol: float, rest: float, across: float, fine: float, first: bool
+    motion: Components, y: Array, rtol: float, rest: float, across: float, first: bool, turns: bool
 ) -> dict[str, Any]:
     """Return what LSODA may err in a step; E and Q⊥ get smaller and smaller, and this with them."""
     teacher, start = motion.t.mean(), motion.parts(motion.start)[0]
@@ -116,28 +127,69 @@ def _tolerance(
     scales = (
         np.sqrt((start**2).mean()) or 1.0,
         scale_P if first else min(scale_P, teacher * rest),
-        teacher * min(1.0, math.sqrt(rest)),
+        # at first less than E, which may fall while Q⊥ stays, but more than its rounding
+        teacher * min(1.0, max(1e-3, ROUNDING / rtol), math.sqrt(rest)),
     )
-    hidden = max(across / (HIDING * teacher), fine / rtol) if motion.spherical else 1.0
-    shares = 1.0, min(1.0, hidden), 1.0
-
-    def each(of_parts: tuple[float, ...]) -> Array:
-        parts = zip(of_parts, motion.parts(y), strict=True)
-        return rtol * motion.joined(*(np.full(x.shape, size) for size, x in parts))
-
-    return dict(rtol=np.maximum(each(shares), MINIMUM_RTOL), atol=each(scales))
+    parts = zip(scales, motion.parts(y), strict=True)
+    atol = [np.full(x.shape, rtol * size) for size, x in parts]
+    if turns:
+        atol[1] = np.maximum(atol[1], LEFT * across)
+    return dict(rtol=max(rtol, MINIMUM_RTOL), atol=motion.joined(*atol))
 
 
-def _begun(motion: Components, y: Array, tolerance: dict[str, Any], explicit: bool) -> Any:
+class Seen:
+    """The motion as LSODA sees it: of units turned, and all parts in units of their tolerances.
+
+    These are rounded to powers of two, which leaves all digits. Elsewhere the elimination in its
+    implicit method mixes those of a Q⊥ much smaller than the rest.
+    """
+
+    def __init__(self, motion: Components, tolerance: Array, turn: Array | None) -> None:
+        self.motion, self.turn = motion, turn
+        self.unit = np.exp2(np.rint(np.log2(tolerance)))
+
+    def state(self, z: Array) -> Array:
+        """The state that is seen as z."""
+        y = z * self.unit
+        return y if self.turn is None else self.motion.turned(y, self.turn)
+
+    def seen(self, y: Array) -> Array:
+        """A state, or its derivative, as seen."""
+        y = y if self.turn is None else self.motion.turned(y, self.turn.T)
+        return np.asarray(y / self.unit)
+
+    def derivative(self, alpha: float, z: Array) -> Array:
+        """dz/dα."""
+        return self.seen(self.motion.derivative(alpha, self.state(z)))
+
+    def jacobian(self, alpha: float, z: Array) -> Array:
+        """∂(derivative)/∂z, each column the imaginary part that a tiny imaginary step leaves.
+
+        Exact but for rounding: of differences, errors of 1e-8 make neutral directions unstable.
+        """
+        J, z = np.empty((len(z), len(z)), order="F"), z.astype(complex)
+        step = 1e-100 * float(np.abs(z).max())
+        for i in range(len(z)):
+            z[i] += 1j * step
+            J[:, i] = self.derivative(alpha, z).imag
+            z[i] = z[i].real
+        J /= step
+        return J
+
+
+def _begun(seen: Seen, y: Array, tolerance: dict[str, Any], explicit: bool) -> Any:
     """Return SciPy's LSODA at the state y, at time 0."""
     from scipy.integrate import ode
 
-    how: Any = dict(tolerance, nsteps=RENEWED)
+    # it begins with an explicit method, which in a stiff state finds no steps by itself
+    rate = seen.motion.eta * (seen.motion.norm(y) + float(seen.motion.t.sum()))
+    first = 0.01 / (rate * max(1.0, rate)) if rate > 0 else 0.0
+    how: Any = dict(atol=tolerance["atol"] / seen.unit, nsteps=RENEWED, first_step=first)
     if explicit:  # of low order LSODA turns implicit late, and needs a diagonal only
         how |= dict(lband=0, uband=0, max_order_s=1)
-    solver = ode(motion.derivative, None if explicit else motion.jacobian)
-    solver.set_integrator("lsoda", **how)
-    return solver.set_initial_value(y.copy(), 0.0)
+    solver = ode(seen.derivative, None if explicit else seen.jacobian)
+    solver.set_integrator("lsoda", **tolerance | how)
+    return solver.set_initial_value(seen.seen(y), 0.0)
 
 
 def _redone(motion: Components, y: Array, time: float, tolerance: dict[str, Any]) -> Array:

@@ -195,5 +195,5 @@ def _empirical(p: int, p_star: int, i: int, ratio: float) -> Generator[None, Non
         _KNOWN.clear()
     _KNOWN[key] = found = np.linalg.eigvalsh(np.hstack(columns))
     yield None
-    quicken()
+    yield from quicken()
     return found

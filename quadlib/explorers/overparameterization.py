@@ -129,7 +129,7 @@ class Overparameterization(Explorer):
             other = yield from many_p.ode(now._replace(p=p), late=True)
             yield partial(line.set_data, *_shown(other))
             late += 1
-        quicken()
+        yield from quicken()
         less = controls.fewer(
             f"laws at {laws} of {len(every)} p" * (laws < len(every)),
             f"late losses of {late} of {len(others)} other p" * (late < len(others)),

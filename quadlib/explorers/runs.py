@@ -142,12 +142,14 @@ def in_pieces(task: Task, start: Overlaps, **how: Any) -> Generator[None, None, 
         return error.trajectory
 
 
-def quicken() -> None:
+def quicken() -> Iterator[None]:
     """Compile the ODE, or load it: in late pieces, since no picture should wait for it."""
     if numba_found() and not _QUICK.is_set():
         task = Task(1, 1)
         motion = Components(task, random_overlaps(task, 10, 0), 0.1, "free", True, compiled=True)
         motion.derivative(0.0, motion.start)
+        yield None
+        motion.derivative(0.0, motion.start.astype(complex))  # for its Jacobian
         _QUICK.set()
 
 
@@ -223,7 +225,7 @@ def advance(runs: Together, end: float) -> Iterator[None]:
     """Go on until all runs are done, or until `end`, a slice at a time."""
     while runs.advance(_SLICE) and time.process_time() < end:
         yield None
-    quicken()
+    yield from quicken()
 
 
 def followed(runs: Together, end: float, show: Callable[[], Caption]) -> Pieces:

@@ -76,7 +76,7 @@ def counted_run(monkeypatch: pytest.MonkeyPatch, *args: Any, **how: Any) -> tupl
 
     with monkeypatch.context() as patched:
         patched.setattr(Components, "derivative", counted)
-        return ql.integrate(*args, constraint="spherical", **how), times
+        return ql.integrate(*args, **dict(constraint="spherical") | how), times
 
 
 @pytest.mark.parametrize(
@@ -168,36 +168,100 @@ def test_on_the_sphere_no_learning_rate_diverges() -> None:
     np.testing.assert_allclose(run.M[0], C[:3, 3:], atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("p", "k", "eta", "seed", "off", "most"),
-    [
-        (4, 2, 0.05, 0, 1e-3, 200_000),
-        (3, 2, 0.2, 0, 1e-3, 60_000),
-        (3, 2, 0.05, 1, 1e-3, 60_000),
-        (2, 1, 0.1, 1, 1e-3, 60_000),
-        (2, 1, 0.1, 0, 1e-2, 60_000),
-    ],
-)
+@pytest.mark.parametrize(("p", "k", "eta"), [(4, 2, 0.05), (3, 2, 0.2), (3, 2, 0.05), (2, 1, 0.1)])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_on_the_sphere_surplus_units_die_by_their_power_law_to_1e12(
-    monkeypatch: pytest.MonkeyPatch,
-    p: int,
-    k: int,
-    eta: float,
-    seed: int,
-    off: float,
-    most: int,
+    monkeypatch: pytest.MonkeyPatch, p: int, k: int, eta: float, seed: int
 ) -> None:
     """Surplus units are 1/α, and the others' part of Q⊥ is 1/α².
 
-    With rtol = 1e-8 of the first as tolerance L α² is off by up to 1.2 of itself at single times;
-    with less by up to .004, in most starts by less than .001.
+    In units that mix them L α² is off by up to 5 of itself at single times, of 61 here; of 1e-16
+    of the first 1e-4 of the second is left at the end.
     """
-    task = ql.Task(p, k)
+    task, alpha = ql.Task(p, k), np.append(0.0, np.geomspace(1e8, 1e12, 61))
     start = ql.random_overlaps(task, 1000, seed, constraint="spherical")
-    run, times = counted_run(monkeypatch, task, start, eta=eta, alpha=LATE)
+    run, times = counted_run(monkeypatch, task, start, eta=eta, alpha=alpha)
     law = ql.late_time_law(task, eta, "spherical").prefactor
-    np.testing.assert_allclose((run.loss * run.alpha**2)[1:], law, rtol=off)
+    np.testing.assert_allclose((run.loss * run.alpha**2)[1:], law, rtol=1e-3)
+    assert len(times) < 40_000
+
+
+@pytest.mark.parametrize(
+    ("p", "k", "off", "eta", "most"),
+    [
+        (3, 2, 1e-7, 0.05, 15_000),
+        (3, 3, 1e-9, 0.1, 10_000),
+        (6, 4, 1e-5, 0.2, 25_000),
+    ],
+)
+def test_on_the_sphere_nearly_equal_teachers_are_learned_but_for_their_difference(
+    monkeypatch: pytest.MonkeyPatch, p: int, k: int, off: float, eta: float, most: int
+) -> None:
+    """There the run comes to rest, in few steps, and where one of a finer tolerance does."""
+    task = ql.Task(p, k, [1.0 + off, *[1.0] * (k - 1)])
+    start = ql.random_overlaps(task, 1000, p, constraint="spherical")
+    run, times = counted_run(monkeypatch, task, start, eta=eta, alpha=[1e10, 1e11, 1e12])
+    finer = ql.integrate(task, start, eta=eta, alpha=[1e12], constraint="spherical", rtol=1e-9)
+    assert run.loss[-1] == pytest.approx(finer.loss[0], rel=1e-4)
+    assert 0 < run.loss[-1] < off**2
+    np.testing.assert_allclose(run.loss, run.loss[-1], rtol=1e-4)
     assert len(times) < most
+
+
+@pytest.mark.parametrize("p", [3, 5])
+@pytest.mark.parametrize(("unit", "eta"), [(1.0, 1e6), (1e30, 1.0)])
+def test_the_ode_without_noise_is_followed_to_1e_30_at_any_eta_alpha_T(
+    monkeypatch: pytest.MonkeyPatch, p: int, unit: float, eta: float
+) -> None:
+    """As gradient flow, whose reduction keeps its digits: of rounding, three are left at 1e-26 and
+    less at 1e-29. With Jacobians by differences no steps are found from 1e-28 on."""
+    task = ql.Task(p, 2, [unit, 0.7 * unit])
+    start = ql.random_overlaps(task, 20, 1, q0=0.5 * unit)
+    alpha = np.geomspace(1.0, 1e17, 60) / (eta * unit)
+    how: Any = dict(gradient_noise=False, constraint="free")
+    run, times = counted_run(monkeypatch, task, start, eta=eta, alpha=alpha, **how)
+    flow = ql.gradient_flow(task, start, eta=eta, alpha=alpha)
+    for least, off in ((1e-26, 1e-3), (1e-29, 0.05)):
+        above = flow.loss > least * unit**2
+        np.testing.assert_allclose(run.loss[above], flow.loss[above], rtol=off)
+    assert len(times) < 20_000
+
+
+@pytest.mark.parametrize("p", [2, 4])
+@pytest.mark.parametrize("q0", [1e-12, 1e-6, 1e-4, 1e2])
+def test_the_loss_of_gradient_flow_never_grows(p: int, q0: float) -> None:
+    """At p = p* errors of steps in E, squared, would show from 1e-18 on, where Q⊥ is less."""
+    task = ql.Task(p, p)
+    for seed in range(3):
+        start = ql.random_overlaps(task, 20, seed, q0=q0)
+        run = ql.gradient_flow(task, start, eta=0.05, alpha=np.linspace(0, 1000, 401))
+        above = run.loss[run.loss > 1e-300]
+        assert (np.diff(above) <= 1e-12 * above[:-1]).all()
+
+
+def test_small_students_keep_the_relative_precision_of_their_loss() -> None:
+    """Q⊥ stays as small as they begin, and does not tell how E falls."""
+    task = ql.Task(4, 2)
+    start = ql.random_overlaps(task, 20, 1, q0=1e-18)
+    alpha = np.linspace(0, 400, 401)
+    run = ql.integrate(task, start, eta=0.05, alpha=alpha, gradient_noise=False)
+    flow = ql.gradient_flow(task, start, eta=0.05, alpha=alpha)
+    np.testing.assert_allclose(run.loss, flow.loss, rtol=0.01)
+
+
+def test_what_goes_round_for_ever_ends_in_a_sentence_or_at_more_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At .6 of its critical learning rate this student turns about for ever."""
+    task = ql.Task(2, 2, [[0.37, 0.07], [0.07, 0.83]])
+    start = ql.random_overlaps(task, 1000, 0, constraint="spherical")
+    how: Any = dict(eta=0.22, constraint="spherical")
+    monkeypatch.setattr("quadlib.dynamics.solver.MOST_STEPS", 2000)
+    with pytest.raises(ql.DivergenceError, match="record more times"):
+        ql.integrate(task, start, alpha=[4000.0], **how)
+    run = ql.integrate(task, start, alpha=np.linspace(0, 4000, 401), **how)
+    late = run.loss[200:]
+    assert late.max() > 1.5 * late.min()
 
 
 @pytest.mark.parametrize("eta", [0.2, 500.0])
@@ -289,12 +353,12 @@ def test_still_is_what_changes_by_less_than_a_share_of_the_fastest_rate() -> Non
     share = ql.plateau(task, eta).escape_rate / (4 * eta * 2.0)
     for small in (1e-5, 1e-12, 1e-40):
         motion = motion_from_the_plateau(task, eta, small)
-        assert motion.still(motion.start, 1.01 * share)
-        assert not motion.still(motion.start, 0.99 * share)
+        assert motion.still(motion.start, 1.01 * share, False)
+        assert not motion.still(motion.start, 0.99 * share, False)
     motion = motion_from_the_plateau(task, eta, 0.0)
-    assert motion.still(motion.start, 1e-9)
+    assert motion.still(motion.start, 1e-9, False)
     moving = motion.joined(*(1.1 * x for x in motion.parts(motion.start)))
-    assert not motion.still(moving, 1e-3)
+    assert not motion.still(moving, 1e-3, False)
 
 
 def test_what_shrinks_is_still_where_it_is_not_seen_any_more() -> None:
@@ -304,7 +368,7 @@ def test_what_shrinks_is_still_where_it_is_not_seen_any_more() -> None:
     limit = np.sqrt(1e-17 * 16 * ql.plateau(task, eta).q)
     for small, still in ((1e-3, False), (1.05 * limit, False), (0.95 * limit, True)):
         motion = motion_from_the_plateau(task, eta, small)
-        assert motion.still(motion.start, 1e-9) is still
+        assert motion.still(motion.start, 1e-9, False) is still
 
 
 def assert_possible(run: ql.Trajectory) -> None:
