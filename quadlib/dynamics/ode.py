@@ -165,8 +165,8 @@ def integrate_in_pieces(
     if done < len(points):
         raise DivergenceError(
             f"Q must stay bounded and need at most {MOST_STEPS} steps from one recorded time to "
-            f"the next, did not before alpha = {points[done]:g} at eta = {eta:g}; lower eta, end "
-            "earlier, or record more times.",
+            f"the next, got none that does at alpha = {points[done]:g} with eta = {eta:g}; lower "
+            "eta, end earlier, or record more times.",
             trajectory(),
         )
     return trajectory()
