@@ -82,10 +82,12 @@ class Components:
         dy: Array = np.empty(len(self.start), number)
         G: Array = np.empty((r + k, r + k), number)
         dF, dE = self._split(dy)
-        own = self.eta, self.label_noise, self.largest, self.spherical, self.noise
-        loops = (dy, G, np.empty(self.shape, number), self.a, *own) if compiled else None
+        how = self.eta, self.label_noise, self.largest, self.spherical, self.noise
+        loops = (dy, G, np.empty(self.shape, number), self.a, *how) if compiled else None
         blocks = G, G[:k, :k], G[:k, k:], G[k:], G[k:, :k].T, G.ravel()[:: r + k + 1]
-        return loops, (dy, dF, dE, dF[:, :k], dF[:, k:]), blocks
+        dm, dP = dF[:, :k], dF[:, k:]
+        own = dE.ravel()[:: k + 1], dF.ravel()[k :: r + k + 1]
+        return loops, (dy, dF, dE, dm, dP, *own), blocks
 
     def joined(self, m: Any, P: Any, E: Any) -> Array:
         """One vector of m, P and E."""
@@ -124,7 +126,7 @@ class Components:
             if not derivative(y, *loops):
                 raise FloatingPointError
             return np.asarray(dy)
-        k, rate, (dF, dE, dm, dP) = self.k, -2 * self.eta, changes
+        k, rate, (dF, dE, dm, dP, own_E, own_P) = self.k, -2 * self.eta, changes
         G, corner, above, below, left, diagonal = blocks  # -4η K
         F, E = y[: self.end].reshape(self.shape), y[self.end :].reshape((k, k))
         m, P = F[:, :k], F[:, k:]
@@ -164,6 +166,8 @@ class Components:
                 dP += 2 * gain * (m @ m.T)
         half = m.T.dot((self._a * dF)[:, :k])
         np.add(half, half.T, out=dE)
+        if self.spherical:  # the sum of norms stays, and nothing else takes rounding out of it
+            own_E -= (own_E.sum() + own_P.dot(self.a)) / k
         return np.asarray(dy)
 
     def upon_sphere(self, y: Array) -> Array:

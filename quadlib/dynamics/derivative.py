@@ -32,7 +32,7 @@ def derivative(
                 for j in range(w):
                     out[i, j] += F[i, l] * G[l, j]
 
-    trace, gain = 0.0, 2 * eta * eta * label_noise
+    trace, trace_E, gain = 0.0, 0.0, 2 * eta * eta * label_noise
     for i in range(w):  # G = −4η K
         for j in range(w):
             G[i, j] = rate * (a[i - k] * F[i - k, j] if i >= k else E[i, j] if j < k else 0.0)
@@ -79,4 +79,11 @@ def derivative(
             dE[i, j] = 0.0
             for l in range(r):
                 dE[i, j] += a[l] * (F[l, i] * dF[l, j] + F[l, j] * dF[l, i])
+    if spherical:  # the sum of norms stays, and nothing else takes rounding out of it
+        for i in range(k):
+            trace_E += dE[i, i]
+        for i in range(r):
+            trace_E += a[i] * dF[i, k + i]
+        for i in range(k):
+            dE[i, i] -= trace_E / k
     return True

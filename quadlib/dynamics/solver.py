@@ -27,6 +27,9 @@ LARGE = 1e-6
 LEFT = 1e-15
 """What rounding leaves of Q⊥ where its units are turned."""
 
+DRIFT = 1e-16
+"""Of E, what rounding may add in one of the shortest times."""
+
 MOST_STEPS = 20_000
 """Between two recorded points; whatever needs more has lost its digits, or goes round forever."""
 
@@ -71,7 +74,7 @@ def solved(motion: Components, points: Array, rtol: float, explicit: bool) -> It
         late = motion.spherical and now > 1000 * short
         motion.direct = late and rest > LARGE
         turn = motion.apart(y) if late and not explicit else None
-        tolerance = _tolerance(motion, y, rtol, rest, across, now == 0, turn is not None)
+        tolerance = _tolerance(motion, y, rtol, rest, across, now / short, turn is not None)
         least = SHRUNK * across if across > TINY * teacher else 0.0
         # the longest steps of an implicit method leave no rest unnoticed
         latest = math.inf if explicit else 10 * now + 1000 * short
@@ -118,7 +121,13 @@ def solved(motion: Components, points: Array, rtol: float, explicit: bool) -> It
 
 
 def _tolerance(
-    motion: Components, y: Array, rtol: float, rest: float, across: float, first: bool, turns: bool
+    motion: Components,
+    y: Array,
+    rtol: float,
+    rest: float,
+    across: float,
+    passed: float,
+    turns: bool,
 ) -> dict[str, Any]:
     """Return what LSODA may err in a step; E and Q⊥ get smaller and smaller, and this with them."""
     teacher, start = motion.t.mean(), motion.parts(motion.start)[0]
@@ -126,7 +135,7 @@ def _tolerance(
     scale_P /= len(motion.a)
     scales = (
         np.sqrt((start**2).mean()) or 1.0,
-        scale_P if first else min(scale_P, teacher * rest),
+        min(scale_P, teacher * rest) if passed else scale_P,
         # at first less than E, which may fall while Q⊥ stays, but more than its rounding
         teacher * min(1.0, max(1e-3, ROUNDING / rtol), math.sqrt(rest)),
     )
@@ -134,6 +143,9 @@ def _tolerance(
     atol = [np.full(x.shape, rtol * size) for size, x in parts]
     if turns:
         atol[1] = np.maximum(atol[1], LEFT * across)
+    elif motion.spherical:  # where norms fix E, its rounding alone moves it, and P with it
+        atol[1] = np.maximum(atol[1], DRIFT * passed * across)
+        atol[2] = np.maximum(atol[2], DRIFT * passed * np.abs(motion.parts(y)[2]).max())
     return dict(rtol=max(rtol, MINIMUM_RTOL), atol=motion.joined(*atol))
 
 
