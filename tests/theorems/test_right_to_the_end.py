@@ -190,7 +190,7 @@ def test_on_the_sphere_surplus_units_die_by_their_power_law_to_1e12(
     ("p", "k", "off", "eta", "most"),
     [
         (3, 2, 1e-7, 0.05, 15_000),
-        (3, 3, 1e-9, 0.1, 10_000),
+        (3, 3, 1e-7, 0.1, 10_000),
         (4, 4, 1e-6, 0.05, 10_000),
         (6, 4, 1e-5, 0.2, 25_000),
     ],
@@ -198,13 +198,16 @@ def test_on_the_sphere_surplus_units_die_by_their_power_law_to_1e12(
 def test_on_the_sphere_nearly_equal_teachers_are_learned_but_for_their_difference(
     monkeypatch: pytest.MonkeyPatch, p: int, k: int, off: float, eta: float, most: int
 ) -> None:
-    """In few steps, though units turn at rates of off² for ever, and as with a finer tolerance."""
+    """In few steps, though units turn at rates of off² for ever, and as with a finer tolerance.
+
+    Of the difference a tenth of rtol may be wrong.
+    """
     task = ql.Task(p, k, [1.0 + off, *[1.0] * (k - 1)])
     start = ql.random_overlaps(task, 1000, p, constraint="spherical")
     how: Any = dict(eta=eta, alpha=[1e10, 1e11, 1e12], constraint="spherical")
     run, times = counted_run(monkeypatch, task, start, **how)
     finer = ql.integrate(task, start, **how, rtol=1e-9)
-    np.testing.assert_allclose(run.loss, finer.loss, rtol=1e-4)
+    np.testing.assert_allclose(run.loss, finer.loss, rtol=1e-9 / off)
     assert 0 < run.loss[-1] < off**2
     assert len(times) < most
 
