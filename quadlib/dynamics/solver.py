@@ -31,7 +31,7 @@ DRIFT = 1e-16
 """Of E, what rounding may add in one of the shortest times."""
 
 MOST_STEPS = 20_000
-"""Between two recorded points; whatever needs more has lost its digits, or goes round forever."""
+"""Between two recorded points; whatever needs more has lost its digits, or goes round for ever."""
 
 ROUNDING = 1e-14
 """What changes at less than this share of the fastest rate is at rest, but for rounding."""
@@ -129,7 +129,10 @@ def _tolerance(
     passed: float,
     turns: bool,
 ) -> dict[str, Any]:
-    """Return what LSODA may err in a step; E and Q⊥ get smaller and smaller, and this with them."""
+    """Return what LSODA may err in a step; E and Q⊥ get smaller and smaller, and this with them.
+
+    So many of the shortest times have `passed`.
+    """
     teacher, start = motion.t.mean(), motion.parts(motion.start)[0]
     scale_P = max(across, TINY * teacher) if across else motion.norm(y) or teacher
     scale_P /= len(motion.a)
@@ -152,8 +155,8 @@ def _tolerance(
 class Seen:
     """The motion as LSODA sees it: of units turned, and all parts in units of their tolerances.
 
-    These are rounded to powers of two, which leaves all digits. Elsewhere the elimination in its
-    implicit method mixes those of a Q⊥ much smaller than the rest.
+    These are rounded to powers of two, which leaves all digits. In other units the elimination in
+    its implicit method takes those of a Q⊥ that is much smaller than the rest.
     """
 
     def __init__(self, motion: Components, tolerance: Array, turn: Array | None) -> None:
@@ -179,13 +182,12 @@ class Seen:
 
         Exact but for rounding: of differences, errors of 1e-8 make neutral directions unstable.
         """
-        J, z = np.empty((len(z), len(z)), order="F"), z.astype(complex)
-        step = 1e-100 * float(np.abs(z).max())
-        for i in range(len(z)):
-            z[i] += 1j * step
-            J[:, i] = self.derivative(alpha, z).imag
-            z[i] = z[i].real
-        J /= step
+        J, moved = np.empty((len(z), len(z)), order="F"), z.astype(complex)
+        steps = 1e-20 * np.maximum(1.0, np.abs(z))
+        for i, own in enumerate(z.tolist()):
+            moved[i] = complex(own, steps[i])
+            J[:, i] = self.derivative(alpha, moved).imag / steps[i]
+            moved[i] = own
         return J
 
 
