@@ -129,6 +129,19 @@ def test_where_nothing_moves_it_stops_at_the_points_alone(monkeypatch: pytest.Mo
     assert solved(monkeypatch, [0.0, 0.5, 900.0], stays, motion=motion)[0].stops == [0.5, 900.0]
 
 
+@pytest.mark.parametrize("eta", [0.0, 0.01, 1.0])
+def test_its_first_step_is_short_for_the_drift_and_for_its_noise(
+    monkeypatch: pytest.MonkeyPatch, eta: float
+) -> None:
+    """A hundredth of 1/η (tr Q + tr T), or of its square, which LSODA chooses where that is 0."""
+    motion = Components(TASK, STATE, eta, "free", True)
+    monkeypatch.setattr(motion, "still", lambda *_: False)
+    (how,) = solved(monkeypatch, [0.001], stays, motion=motion)[0].asked
+    rate = eta * (4.0 + T)
+    expected = {0.0: 0.0, 0.01: 0.01 / rate if rate else 0.0, 1.0: 0.01 / (rate or 1.0) ** 2}
+    assert how["first_step"] == pytest.approx(expected[eta], rel=1e-14)
+
+
 def test_a_solver_is_begun_anew_after_500_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     points = np.arange(1001) / 4
     told, pieces = solved(monkeypatch, points, stays)
@@ -282,20 +295,23 @@ def test_late_on_the_sphere_surplus_units_are_seen_apart(
     not apart P and E may by 1e-16 in each of the shortest times."""
     task = ql.Task(p, 2)
     state = ql.random_overlaps(task, 10, 0, constraint="spherical")
-    motion = Components(task, state, 0.25, constraint, True)  # 1 is the shortest time
+    motion = Components(task, state, 0.125, constraint, True)  # 2 is the shortest time
+    aligned = list[Any]()
     monkeypatch.setattr(motion, "loss", lambda _: 1e-20)
     monkeypatch.setattr(motion, "still", lambda *_: False)
+    monkeypatch.setattr(motion, "aligned", lambda y: aligned.append(y) or y)
     codes = iter([2, -1, *160 * [2], -1, *100 * [2]])
-    told, _ = solved(monkeypatch, [2e3], answered(codes), explicit=explicit, motion=motion)
-    assert told.begun[1] == 1.0
-    assert any(begun > 1e3 for begun in told.begun)
+    told, _ = solved(monkeypatch, [4e3], answered(codes), explicit=explicit, motion=motion)
+    assert told.begun[1] == 2.0
+    assert any(begun > 2e3 for begun in told.begun)
+    assert len(aligned) == len(told.begun) - 1  # as it begins, its units are what they are
     m, P, E = motion.parts(motion.start)
     for begun, seen, how in zip(told.begun, told.views, told.asked, strict=True):
-        apart = constraint == "spherical" and p > 2 and begun > 1e3 and not explicit
+        apart = constraint == "spherical" and p > 2 and begun > 2e3 and not explicit
         assert (seen.turn is not None) is apart
         least = np.zeros(2)
         if constraint == "spherical":
-            least = np.full(2, 1e-16 * begun) * (np.trace(P), np.abs(E).max())
+            least = 1e-16 * begun / 2 * np.array([np.trace(P), np.abs(E).max()])
         if apart:
             least = np.array([1e-15 * np.trace(P), 0.0])
         usual = 1e-8 * np.array([1e-20 if begun else P.trace() / p, 1e-10])
