@@ -76,7 +76,7 @@ TESTS = {
     "dynamics/compiled": "test_loops",
     "dynamics/record": "test_loops test_together",
     "dynamics/together": "test_loops test_together",
-    "dynamics/derivative": "test_loops",
+    "dynamics/derivative": "test_loops test_ode_parts",
     "dynamics/overlaps": LOOPS,
     "dynamics/diffusion": LOOPS,
     "dynamics/weights": LOOPS,

@@ -423,6 +423,13 @@ def test_the_derivative_is_compiled_where_that_is_asked_for(
     assert np.abs(run.Q - STATE.Q).max() > 0.1
 
 
+def test_a_step_may_err_by_1e_8() -> None:
+    run, told = (
+        ql.integrate(TASK, STATE, eta=0.02, alpha=[9.0], **how) for how in ({}, {"rtol": 1e-8})
+    )
+    np.testing.assert_array_equal(run.loss, told.loss)
+
+
 def test_a_run_of_its_start_alone_is_what_was_given() -> None:
     task = ql.Task(4, 2, [1.5, 0.5])
     state = ql.random_overlaps(task, 100, 0)

@@ -246,6 +246,15 @@ def test_the_loss_of_gradient_flow_never_grows(p: int, q0: float) -> None:
         assert (np.diff(above) <= 1e-12 * above[:-1]).all()
 
 
+def test_gradient_flow_is_late_when_the_last_teacher_unit_is_learned() -> None:
+    """Its loss is that of surplus units alone only then."""
+    task = ql.Task(3, 2, [1.0, 1e-4])
+    start = ql.random_overlaps(task, 20, 0)
+    how: Any = dict(eta=0.1, alpha=np.array([1e4, 3e4, 6e4, 1e5, 1e6, 1e7]))
+    run = ql.integrate(task, start, gradient_noise=False, rtol=1e-10, **how)
+    np.testing.assert_allclose(ql.gradient_flow(task, start, **how).loss, run.loss, rtol=1e-4)
+
+
 def test_small_students_keep_the_relative_precision_of_their_loss() -> None:
     """Q⊥ stays as small as they begin, and does not tell how E falls."""
     task = ql.Task(4, 2)
