@@ -175,8 +175,8 @@ def test_on_the_sphere_surplus_units_die_by_their_power_law_to_1e12(
 ) -> None:
     """Surplus units are 1/α, and the others' part of Q⊥ is 1/α².
 
-    In units that mix them L α² is off by up to 5 of itself at single times, of 61 here; of 1e-16
-    of the first 1e-4 of the second is left at the end.
+    In units that mix them L α² is off by up to .2 of itself at single times, of 61 here. The
+    rounding of the first is 1e-4 of the second at the end.
     """
     task, alpha = ql.Task(p, k), np.append(0.0, np.geomspace(1e8, 1e12, 61))
     start = ql.random_overlaps(task, 1000, seed, constraint="spherical")
