@@ -614,7 +614,7 @@ def test_the_jacobian_is_that_of_the_derivative_where_parts_are_tiny_or_zero(
             np.testing.assert_allclose(column, slope, atol=1e-11)
 
 
-@pytest.mark.parametrize("p", [2, 4])
+@pytest.mark.parametrize("p", [2, 3])
 def test_rounding_leaves_the_sum_of_norms_as_it_is(p: int) -> None:
     """Late each term of tr dE is some 10⁸ times as large as their sum, which P alone tells then."""
     task = ql.Task(p, 2, [1.0, 1 + 1e-8])
@@ -622,7 +622,7 @@ def test_rounding_leaves_the_sum_of_norms_as_it_is(p: int) -> None:
     motion, quick = (
         Components(task, state, 0.1, "spherical", True, compiled) for compiled in (False, True)
     )
-    for y in np.concatenate(list(pieces_of(motion, np.array([300.0, 1e9]), 1e-8, False))):
+    for y in np.concatenate(list(pieces_of(motion, np.array([300.0, 1e8]), 1e-7, False))):
         for each in (motion, quick):
             _, dP, dE = each.parts(each.derivative(0.0, y))
             sums = motion.a * dP.diagonal()

@@ -168,8 +168,10 @@ def test_on_the_sphere_no_learning_rate_diverges() -> None:
     np.testing.assert_allclose(run.M[0], C[:3, 3:], atol=1e-5)
 
 
-@pytest.mark.parametrize(("p", "k", "eta"), [(4, 2, 0.05), (3, 2, 0.2), (3, 2, 0.05), (2, 1, 0.1)])
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("p", "k", "eta", "seed"),
+    [(4, 2, 0.05, 0), (3, 2, 0.2, 0), (3, 2, 0.05, 1), (2, 1, 0.1, 0), (2, 1, 0.1, 1)],
+)
 def test_on_the_sphere_surplus_units_die_by_their_power_law_to_1e12(
     monkeypatch: pytest.MonkeyPatch, p: int, k: int, eta: float, seed: int
 ) -> None:
@@ -190,9 +192,7 @@ def test_on_the_sphere_surplus_units_die_by_their_power_law_to_1e12(
     ("p", "k", "off", "eta", "most"),
     [
         (3, 2, 1e-7, 0.05, 15_000),
-        (3, 3, 1e-7, 0.1, 10_000),
         (4, 4, 1e-6, 0.05, 10_000),
-        (6, 4, 1e-5, 0.2, 25_000),
     ],
 )
 def test_on_the_sphere_nearly_equal_teachers_are_learned_but_for_their_difference(
@@ -212,8 +212,7 @@ def test_on_the_sphere_nearly_equal_teachers_are_learned_but_for_their_differenc
     assert len(times) < most
 
 
-@pytest.mark.parametrize("p", [3, 5])
-@pytest.mark.parametrize(("unit", "eta"), [(1.0, 1e6), (1e30, 1.0)])
+@pytest.mark.parametrize(("p", "unit", "eta"), [(5, 1.0, 1e6), (3, 1e30, 1.0)])
 def test_the_ode_without_noise_is_followed_to_1e_30_at_any_eta_alpha_T(
     monkeypatch: pytest.MonkeyPatch, p: int, unit: float, eta: float
 ) -> None:
@@ -235,7 +234,7 @@ def test_the_ode_without_noise_is_followed_to_1e_30_at_any_eta_alpha_T(
 
 
 @pytest.mark.parametrize("p", [2, 4])
-@pytest.mark.parametrize("q0", [1e-12, 1e-6, 1e-4, 1e2])
+@pytest.mark.parametrize("q0", [1e-12, 1e-4])
 def test_the_loss_of_gradient_flow_never_grows(p: int, q0: float) -> None:
     """At p = p* errors of steps in E, squared, would show from 1e-18 on, where Q⊥ is less."""
     task = ql.Task(p, p)
