@@ -39,7 +39,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Shapes are checked at run time in these; the loops that numba compiles cannot be
 comma := ,
 SHAPES := $(subst $() ,$(comma),$(addprefix quadlib.,task state plateau passage archive trajectory bias escape late_time \
-  landscape ensemble dynamics.ode dynamics.solver dynamics.flow) beartype.beartype)
+  landscape ensemble dynamics.ode dynamics.flow) beartype.beartype)
 CORE_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,bad_input bias escape_average escape_parts files landscape \
   loops ode_parts precision seeds state task together trajectory) $(addprefix theorems/test_,escape_law flow hessian_spectra \
   late_time learning_rates ode reference_values right_to_the_end)))
